@@ -1,0 +1,43 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types docs check clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/run  ## Install bifrost into .venv
+
+demo: $(VENV)/run  ## Run the main job on the embedded sandbox, both providers: no key, no network
+	@sh samples/demo.sh $(BIN)/bifrost
+
+test: $(VENV)/dev  ## Run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev  ## Check style and that the generated parts of the README are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cog --check README.md
+
+types: $(VENV)/dev  ## Check types
+	$(BIN)/mypy
+
+docs: $(VENV)/dev  ## Write the generated parts of the README anew
+	$(BIN)/cog -r README.md
+
+check: lint types test  ## All that CI runs
+
+clean:  ## Remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bifrost needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

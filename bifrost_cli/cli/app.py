@@ -1,0 +1,90 @@
+"""The root command, and the one place where errors become messages and exit codes."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from bifrost_cli import __version__
+from bifrost_cli.cli import batch, files, providers, sandbox
+from bifrost_cli.cli.session import Session
+from bifrost_cli.errors import BifrostError
+
+INTERRUPTED = 130
+
+
+class Root(TyperGroup):
+    """Catches what any nested command raises."""
+
+    def invoke(self, ctx: Any) -> Any:
+        session = ctx.obj = Session()
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _leave_pipe()
+        except BifrostError as error:
+            _fail(session, error)
+        except KeyboardInterrupt:
+            _interrupted(session)
+        return None
+
+
+app = typer.Typer(
+    name="bifrost",
+    cls=Root,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="One tool for the Files and Batch APIs of every LLM provider.",
+    epilog="Try it without a key: bifrost batch create samples/requests.jsonl -p openai --sandbox --wait -o out.jsonl",
+)
+app.add_typer(files.app, name="files")
+app.add_typer(batch.app, name="batch")
+app.command("providers", epilog=providers.EPILOG)(providers.providers)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def show_version(asked: bool) -> None:
+    """The callback of --version."""
+    if asked:
+        typer.echo(f"bifrost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=show_version)
+    ] = False,
+) -> None:
+    """One tool for the Files and Batch APIs of every LLM provider."""
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _fail(session: Session, error: BifrostError) -> None:
+    from bifrost_cli.cli import render
+
+    if session.debug:
+        import traceback
+
+        traceback.print_exc()
+    render.error(error, as_json=session.json, sandbox_hint=session.sandbox_hint)
+    raise typer.Exit(error.exit_code) from None
+
+
+def _interrupted(session: Session) -> None:
+    from bifrost_cli.cli import render
+
+    render.interrupted(session.resume)
+    raise typer.Exit(INTERRUPTED) from None
+
+
+def _leave_pipe() -> None:
+    # Whoever read stdout has seen enough (`| head`). The interpreter must not fail on flushing it at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,147 @@
+"""Progress while it happens, on stderr: bars on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from bifrost_cli.cli.render import Screen, batch_table, clean
+from bifrost_cli.models import Batch
+
+SMALL = 1_000_000
+QUIET_SECONDS = 60.0
+T = TypeVar("T")
+Moved = Callable[[int], object]
+
+
+@contextmanager
+def sending(screen: Screen, name: str, size: int) -> Iterator[Moved]:
+    """A bar for an upload of `size` bytes; tell what it gives of each block's length."""
+    with _transfer(screen, f"Uploading {clean(name)}", size) as moved:
+        yield moved
+
+
+@contextmanager
+def receiving(screen: Screen, name: str, size: int | None) -> Iterator[Moved]:
+    """A bar for a download; `size` is None where it is not known."""
+    with _transfer(screen, f"Downloading {clean(name)}", size) as moved:
+        yield moved
+
+
+@contextmanager
+def _transfer(screen: Screen, title: str, size: int | None) -> Iterator[Moved]:
+    if not screen.err.is_terminal or screen.quiet or (size is not None and size < SMALL):
+        yield lambda length: None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=screen.err, transient=True) as progress:
+        task = progress.add_task(title, total=size)
+        yield lambda length: progress.advance(task, length)
+
+
+@contextmanager
+def counting(screen: Screen, title: str) -> Iterator[Moved]:
+    """A count that grows, for work whose end is not known."""
+    if not screen.err.is_terminal or screen.quiet:
+        yield lambda number: None
+        return
+    columns = (TextColumn("{task.description}", markup=False), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=screen.err, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda number: progress.advance(task, number)
+
+
+def each(items: Iterable[T], counted: Moved) -> Iterator[T]:
+    """The items, each counted as it passes."""
+    for item in items:
+        yield item
+        counted(1)
+
+
+class Waiting:
+    """A bar per batch on a terminal; elsewhere a line whenever a batch has moved."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.tasks: dict[str, TaskID] = {}
+        self.said: dict[str, tuple[str, float]] = {}
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("[green]{task.fields[succeeded]:,} ok[/] [red]{task.fields[failed]:,} failed[/]"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("[dim]{task.fields[status]}[/]"),
+            console=screen.err,
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator["Waiting"]:
+        """While the waiting lasts."""
+        if self.screen.err.is_terminal and not self.screen.quiet:
+            with self.progress:
+                yield self
+        else:
+            yield self
+
+    def update(self, id: str, batch: Batch) -> None:
+        """A batch as it is now."""
+        if self.progress.live.is_started:
+            self._draw(id, batch)
+        elif not self.screen.quiet:
+            self._print(id, batch)
+
+    def _draw(self, id: str, batch: Batch) -> None:
+        counts = batch.request_counts
+        if id not in self.tasks:
+            self.tasks[id] = self.progress.add_task(shortened(id), total=None, succeeded=0, failed=0, status="")
+            began = time.monotonic() - (datetime.now(UTC) - batch.created_at).total_seconds()
+            self.progress.tasks[-1].start_time = began
+        self.progress.update(
+            self.tasks[id],
+            # Some providers count nothing until the end: their bar only moves.
+            total=counts.total if counts.done or batch.ended else None,
+            completed=counts.done,
+            succeeded=counts.succeeded,
+            failed=counts.done - counts.succeeded,
+            status=batch.provider_status or batch.processing_status,
+        )
+        if batch.ended:
+            self.progress.stop_task(self.tasks[id])
+
+    def _print(self, id: str, batch: Batch) -> None:
+        counts = batch.request_counts
+        failed = counts.done - counts.succeeded
+        done = f"{counts.done:,}/{counts.total:,} done, {counts.succeeded:,} ok, {failed:,} failed"
+        text = f"{batch.processing_status} {done}"
+        before, when = self.said.get(id, ("", 0.0))
+        if text != before or time.monotonic() - when > QUIET_SECONDS:
+            self.screen.say(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {id} {text}")
+            self.said[id] = (text, time.monotonic())
+
+
+@contextmanager
+def watching(screen: Screen) -> Iterator[Callable[[list[Batch]], None]]:
+    """A table of batches that is drawn anew at each call."""
+    with Live(console=screen.out, auto_refresh=False) as live:
+        yield lambda batches: live.update(batch_table(batches), refresh=True)
+
+
+def shortened(id: str) -> str:
+    """An id that leaves room for its bar."""
+    return id if len(id) <= 34 else f"{id[:22]}…{id[-11:]}"

@@ -1,0 +1,336 @@
+"""What people and programs see. With `live`, the only module that prints.
+
+stdout is data: tables on a terminal, else one JSON object per line in Anthropic's shapes. stderr is everything else.
+"""
+
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bifrost_cli.core.plan import PlannedPart
+from bifrost_cli.core.results import Audit
+from bifrost_cli.errors import BifrostError, InputError
+from bifrost_cli.models import Batch, BatchResult, File
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+ROWS = 100
+SHOWN_FAILURES = 5
+COLOURS = {
+    "ended": "green",
+    "in_progress": "yellow",
+    "canceling": "magenta",
+    "succeeded": "green",
+    "errored": "red",
+    "canceled": "magenta",
+    "expired": "yellow",
+}
+
+
+class Screen:
+    """Where one command's output goes, and in which form."""
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    @property
+    def tables(self) -> bool:
+        """A person looks at stdout."""
+        return self.out.is_terminal and not self.json and not self.quiet
+
+    def say(self, message: str, style: str = "") -> None:
+        """A line on stderr, unless only ids are wanted."""
+        if not self.quiet:
+            self.err.print(Text(clean(message), style=style), soft_wrap=True)
+
+    # -- objects ------------------------------------------------------------------------------------------------
+
+    def line(self, value: dict[str, Any] | BaseModel) -> None:
+        """One object as JSON, or its id where only ids are wanted."""
+        data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        if self.quiet:
+            self._write(str(data.get("id") or data.get("custom_id") or "") + "\n")
+        else:
+            self._write(orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE).decode())
+
+    def _write(self, text: str) -> None:
+        if self.out.is_terminal:
+            text = re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def files(self, files: Sequence[File]) -> None:
+        """Files, newest first."""
+        if not self.tables:
+            return self._lines(files)
+        columns = ("ID", "Filename", "Type", ">Size", "Created", "Expires", "Purpose")
+        self._table(columns, [file_row(file) for file in files], "No files.")
+
+    def file(self, file: File) -> None:
+        """One file, in full."""
+        self._facts(file, {"size_bytes": size(file.size_bytes)})
+
+    def batches(self, batches: Sequence[Batch]) -> None:
+        """Batches, newest first."""
+        if not self.tables:
+            return self._lines(batches)
+        self.out.print(batch_table(batches) if batches else "No batches.")
+
+    def batch(self, batch: Batch) -> None:
+        """One batch, in full."""
+        counts = batch.request_counts.model_dump()
+        said = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "not counted yet"
+        errors = "\n".join(f"{error.message} ({error.code})" for error in batch.errors or []) or None
+        self._facts(batch, {"request_counts": said, "errors": errors})
+
+    def created(self, batch: Batch) -> None:
+        """A batch that exists now."""
+        if not self.tables:
+            return self.line(batch)
+        self.out.print(Text.assemble("Created ", (batch.id, "bold")), soft_wrap=True)
+
+    def resumed(self, since: float) -> None:
+        """These requests were submitted before, and that run goes on."""
+        when = moment(datetime.fromtimestamp(since, UTC))
+        self.say(f"Going on with the run of {when}, which had these same requests (--new makes another batch).")
+
+    def deleted(self, id: str, kind: str) -> None:
+        """An object that is gone; `kind` is `file` or `message_batch`."""
+        if not self.tables:
+            return self.line({"id": id, "type": f"{kind}_deleted"})
+        self.out.print(f"Deleted {id}", soft_wrap=True)
+
+    def plan(self, parts: Sequence[PlannedPart]) -> None:
+        """What `batch create` would make: one row per provider batch."""
+        summaries = [part.summary() for part in parts]
+        if not self.tables:
+            return self._lines(summaries)
+        rows = [
+            (s["provider"], s["model"] or "(mixed)", s["endpoint"], f"{s['requests']:,}", size(s["bytes"]))
+            for s in summaries
+        ]
+        self._table(("Provider", "Model", "Endpoint", ">Requests", ">Bytes"), rows, "Nothing.")
+        self.say("Nothing was submitted (--dry-run).")
+
+    def providers(self, rows: Sequence[dict[str, Any]]) -> None:
+        """What is configured, and what each provider offers."""
+        if not self.tables:
+            return self._lines(rows)
+        cells = [
+            (row["provider"], row["key"] or "-", row["key_from"] or "not set", row["base_url"],
+             ", ".join(name for name, offered in row["capabilities"].items() if offered is True))
+            for row in rows
+        ]  # fmt: skip
+        self._table(("Provider", "Key", "From", "Address", "Offers"), cells, "None.")
+
+    def exports(self, variables: Mapping[str, str]) -> None:
+        """Environment variables, as a shell reads them."""
+        if self.json:
+            return self._write(orjson.dumps(dict(variables), option=orjson.OPT_APPEND_NEWLINE).decode())
+        for name, value in variables.items():
+            self._write(f"export {name}={shlex.quote(value)}\n")
+
+    def _lines(self, values: Iterable[dict[str, Any] | BaseModel]) -> None:
+        for value in values:
+            self.line(value)
+
+    def _facts(self, value: BaseModel, shown: dict[str, str | None]) -> None:
+        if not self.tables:
+            return self.line(value)
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, content in {**value.model_dump(mode="python"), **shown}.items():
+            if content is not None and name != "type":
+                table.add_row(Text(name, style="dim"), Text(clean(show(content)), overflow="fold"))
+        self.out.print(table)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: str) -> None:
+        self.out.print(make_table(columns, rows) if rows else empty)
+
+    # -- results ------------------------------------------------------------------------------------------------
+
+    async def results(self, results: AsyncIterator[BatchResult]) -> None:
+        """Results as they come: rows in blocks on a terminal, else lines."""
+        block: list[BatchResult] = []
+        async for result in results:
+            if not self.tables:
+                self.line(dict(result))
+                continue
+            block.append(result)
+            if len(block) == ROWS:
+                self.out.print(results_table(block))
+                block = []
+        if block:
+            self.out.print(results_table(block))
+
+    def summary(self, audit: Audit, failures: "Failures") -> None:
+        """How a results run came out, on stderr: numbers, and why requests failed."""
+        outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(audit.outcomes.items()))
+        self.say(f"{audit.expected:,} in, {audit.out:,} out: {outcomes or 'nothing'}.")
+        for reason, count in failures.reasons.most_common(SHOWN_FAILURES):
+            self.say(f"  {count:,} × {reason} (for example {failures.example[reason]})", style="red")
+
+
+class Failures:
+    """Why requests did not succeed: the reasons counted, with an example of each."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self.example: dict[str, str] = {}
+
+    def note(self, result: BatchResult) -> None:
+        """Look at one result."""
+        outcome = result["result"]
+        if outcome["type"] == "succeeded":
+            return
+        reason = describe(outcome)
+        if reason in self.reasons or len(self.reasons) < 1000:
+            self.reasons[reason] += 1
+            self.example.setdefault(reason, result["custom_id"])
+
+
+def error(error: BifrostError, *, as_json: bool, sandbox_hint: bool = False) -> None:
+    """What failed, why and what to do, on stderr."""
+    console = Console(stderr=True, highlight=False)
+    if sandbox_hint:
+        error.hint = f"{error.hint or ''} This is an id of the sandbox: add --sandbox.".strip()
+    if as_json:
+        sys.stderr.write(orjson.dumps(error_object(error), option=orjson.OPT_APPEND_NEWLINE).decode())
+        return
+    if isinstance(error, InputError):
+        for problem in error.problems:
+            console.print(Text(clean(problem.render(error.source))), soft_wrap=True)
+        if (more := error.total - len(error.problems)) > 0:
+            console.print(f"… and {more:,} more.")
+    message = Text.assemble(("error: ", "bold red"), clean(str(error)))
+    if error.request_id:
+        message.append(f" (request {clean(error.request_id)})", style="dim")
+    console.print(message, soft_wrap=True)
+
+
+def error_object(error: BifrostError) -> dict[str, Any]:
+    """An error as `--json` prints it: Anthropic's envelope, with what to do next and the exit code."""
+    body: dict[str, Any] = {name: getattr(error, name) for name in ("type", "message", "hint", "provider")}
+    if isinstance(error, InputError):
+        body["problems"] = [problem._asdict() for problem in error.problems]
+        body["total_problems"] = error.total
+    return {"type": "error", "error": body, "request_id": error.request_id, "exit_code": error.exit_code}
+
+
+def interrupted(resume: str | None) -> None:
+    """Ctrl-C: nothing was canceled, and this is how to go on."""
+    console = Console(stderr=True, highlight=False)
+    console.print("\nInterrupted.", soft_wrap=True)
+    if resume:
+        console.print(Text(f"The batch goes on. Come back with: {resume}"), soft_wrap=True)
+
+
+# -- values -----------------------------------------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    """Text from outside, without characters that steer a terminal. Line ends stay."""
+    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else "�", text.replace("\t", "    "))
+
+
+def show(value: object) -> str:
+    """A value for a person."""
+    return moment(value) if isinstance(value, datetime) else str(value)
+
+
+def moment(time: datetime | None) -> str:
+    """Local time, to the second; `-` where there is none."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else "-"
+
+
+def size(number: int) -> str:
+    """`1.2 MB`."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def elapsed(batch: Batch) -> str:
+    """How long a batch has run, or ran: `1:02:03`."""
+    seconds = int(((batch.ended_at or datetime.now(UTC)) - batch.created_at).total_seconds())
+    return f"{max(0, seconds) // 3600}:{max(0, seconds) // 60 % 60:02}:{max(0, seconds) % 60:02}"
+
+
+def describe(result: Any) -> str:
+    """Why a request has no message."""
+    if result["type"] != "errored":
+        return str(result["type"])
+    inner = result["error"]["error"]
+    return " ".join(clean(f"{inner['type']}: {inner['message']}").split())
+
+
+def answer(result: Any) -> str:
+    """What a request came to, in one line."""
+    if result["type"] != "succeeded":
+        return describe(result)
+    said = []
+    for block in result["message"].get("content") or []:
+        if block.get("type") == "text":
+            said.append(block["text"])
+        elif block.get("type") == "tool_use":
+            said.append(f"{block['name']}({orjson.dumps(block['input']).decode()})")
+    return " ".join(clean(" ".join(said)).split()) or f"({result['message'].get('stop_reason') or 'no text'})"
+
+
+def file_row(file: File) -> list[str]:
+    """One row of the list of files."""
+    times = (moment(file.created_at), moment(file.expires_at))
+    return [file.id, file.filename, file.mime_type, size(file.size_bytes), *times, file.purpose or "-"]
+
+
+def batch_table(batches: Sequence[Batch]) -> Table:
+    """Batches as rows."""
+    columns = ("ID", "Status", ">Requests", ">Succeeded", ">Failed", "Created", ">Elapsed")
+    return make_table(columns, [batch_row(batch) for batch in batches])
+
+
+def batch_row(batch: Batch) -> list[str | Text]:
+    """One row of the list of batches."""
+    counts = batch.request_counts
+    status = Text(batch.processing_status, style=COLOURS[batch.processing_status])
+    if batch.provider_status and batch.provider_status != batch.processing_status:
+        status.append(f" ({clean(batch.provider_status)})", style="dim")
+    numbers = (f"{counts.total:,}", f"{counts.succeeded:,}", f"{counts.done - counts.succeeded:,}")
+    return [batch.id, status, *numbers, moment(batch.created_at), elapsed(batch)]
+
+
+def results_table(results: Sequence[BatchResult]) -> Table:
+    """A block of results as rows."""
+    table = make_table(("custom_id", "Outcome", "Answer"), [])
+    for line in results:
+        outcome = line["result"]["type"]
+        said = answer(line["result"])
+        table.add_row(clean(line["custom_id"]), Text(outcome, style=COLOURS.get(outcome, "")), Text(said))
+    table.columns[2].overflow = "ellipsis"
+    table.columns[2].no_wrap = True
+    return table
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A plain table; a column whose title begins with `>` is numbers. Ids are never cut: the first column folds."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for index, title in enumerate(columns):
+        justify: Any = "right" if title.startswith(">") else "left"
+        table.add_column(title.lstrip(">"), justify=justify, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+    return table

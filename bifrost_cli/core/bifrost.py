@@ -1,0 +1,254 @@
+"""The verbs, over every provider. The command line, `serve` and Python callers all come through here.
+
+Ids go in and come out as ids that route themselves (`openai:batch_abc`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from bifrost_cli.config import Config, state_folder
+from bifrost_cli.core import refs, wait
+from bifrost_cli.core.combine import combine
+from bifrost_cli.core.journal import Journal
+from bifrost_cli.core.order import in_order
+from bifrost_cli.core.plan import Plan, Planner
+from bifrost_cli.core.refs import Ref
+from bifrost_cli.core.results import Audit, complete
+from bifrost_cli.core.submit import Created, Sent, Submission
+from bifrost_cli.errors import ConfigError, PendingError, Problem
+from bifrost_cli.models import Batch, BatchResult, File, Page
+from bifrost_cli.providers import HOME, PROVIDERS, load
+from bifrost_cli.providers.base import Context, Provider
+from bifrost_cli.transport import Source, new_client
+
+T = TypeVar("T", File, Batch)
+
+
+@dataclass
+class Bifrost:
+    """One session: configuration, pooled connections, and an adapter per provider, made on first use.
+
+    `provider` is the one that a flag or header names, else ids and models say theirs, else the configured default.
+    """
+
+    config: Config = field(default_factory=Config.load)
+    provider: str | None = None
+    context: Context = field(default_factory=Context)
+    trust_env: bool = True
+
+    def __post_init__(self) -> None:
+        self.given = refs.check_provider(self.provider) if self.provider else None
+        self.journal = Journal(state_folder(self.config.environ))
+        self._client = new_client(trust_env=self.trust_env)
+        self._adapters: dict[str, Provider] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    # -- providers ----------------------------------------------------------------------------------------------
+
+    @property
+    def default(self) -> str:
+        """The provider of what names none."""
+        return self.given or (self.config.provider.text if self.config.provider else HOME)
+
+    def adapter(self, name: str) -> Provider:
+        """The adapter of a provider."""
+        if name not in self._adapters:
+            kind = load(name)
+            settings = self.config.settings(name, kind.settings)
+            self._adapters[name] = kind(settings, self._client, self.context)
+        return self._adapters[name]
+
+    def configured(self) -> list[str]:
+        """The providers that have what they need."""
+        return [name for name in PROVIDERS if self._lacks(name) is None]
+
+    def ready(self, name: str) -> Provider:
+        """The adapter, with all that it needs. Raises ConfigError that also says which providers have theirs."""
+        if lack := self._lacks(name):
+            others = ", ".join(self.configured())
+            found = f"Configured: {others} (choose with -p)." if others else "No provider is configured."
+            raise ConfigError(lack.message, hint=f"{found} --sandbox needs no key.", provider=name)
+        return self.adapter(name)
+
+    def _lacks(self, name: str) -> ConfigError | None:
+        try:
+            self.adapter(name).require()
+        except ConfigError as error:
+            return error
+        return None
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    async def upload_file(
+        self,
+        path: Path,
+        *,
+        filename: str,
+        media_type: str,
+        purpose: str | None = None,
+        expires_in: int | None = None,
+        on_sent: Sent | None = None,
+    ) -> File:
+        """Upload one file; `expires_in` is in seconds, `on_sent` is told of each block's length."""
+        source = Source(path, on_sent) if on_sent else Source(path)
+        file = await self.ready(self.default).upload_file(
+            source, filename=filename, media_type=media_type, purpose=purpose, expires_in=expires_in
+        )
+        return named(self.default, file)
+
+    def list_files(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[File]:
+        """Newest first; all of them where `limit` is None."""
+        name = provider or self.default
+        return _walk(name, self.ready(name).list_files, limit)
+
+    async def get_file(self, id: str) -> File:
+        """A file's metadata."""
+        ref = self._file(id)
+        return named(ref.provider, await self.ready(ref.provider).get_file(ref.native))
+
+    async def delete_file(self, id: str) -> None:
+        """Delete a file."""
+        ref = self._file(id)
+        await self.ready(ref.provider).delete_file(ref.native)
+
+    def download_file(self, id: str) -> AsyncIterator[bytes]:
+        """A file's content, block by block."""
+        ref = self._file(id)
+        return self.ready(ref.provider).download_file(ref.native)
+
+    def _file(self, id: str) -> Ref:
+        return refs.parse_one(id, given=self.given, default=self.default)
+
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    def plan_batch(
+        self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], *, source: str, defaults: dict[str, Any]
+    ) -> Plan:
+        """Check and encode requests; nothing is sent, and no key is needed. Raises InputError that lists problems."""
+
+        def route(model: str) -> tuple[str, str]:
+            return refs.route(model, given=self.given, default=self.default)
+
+        return Planner(self.adapter, route, defaults).plan(lines, source)
+
+    def plan_file(self, file_id: str, *, endpoint: str = "") -> Plan:
+        """The plan of a batch from a file that was uploaded in the provider's own form."""
+        ref = self._file(file_id)
+        return Plan.of_file(self.adapter(ref.provider), ref.native, endpoint)
+
+    def submission(self, plan: Plan, *, key: str | None = None, anew: bool = False) -> Submission:
+        """The run of a plan, new or taken up where it was left; a context manager (see Submission).
+
+        Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing.
+        """
+        addresses = {name: self.ready(name).http.base_url for name in {part.key.provider for part in plan.parts}}
+        run = self.journal.begin(plan, addresses, key=key, anew=anew)
+        return Submission(plan, run, self.journal, self.ready)
+
+    async def create_batch(
+        self, plan: Plan, *, key: str | None = None, on_created: Created | None = None, on_sent: Sent | None = None
+    ) -> Batch:
+        """Create what is planned: one provider batch per part, seen as one. `on_created` is told of each.
+
+        Raises OutcomeUnknownError where an answer was lost and the provider's list does not settle it.
+        """
+        with self.submission(plan, key=key) as submission:
+            return await submission.create(on_created=on_created, on_sent=on_sent)
+
+    def list_batches(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[Batch]:
+        """Provider batches, ours or not, newest first; all of them where `limit` is None."""
+        name = provider or self.default
+        return _walk(name, self.ready(name).list_batches, limit)
+
+    async def get_batch(self, id: str) -> Batch:
+        """A batch as it is now."""
+        parts = self._batch(id)
+        return combine(parts, await self._each(parts, lambda ref: self.ready(ref.provider).get_batch(ref.native)))
+
+    async def cancel_batch(self, id: str) -> Batch:
+        """Ask for a stop; requests already running may still succeed."""
+        parts = self._batch(id)
+        return combine(parts, await self._each(parts, self._cancel))
+
+    async def _cancel(self, ref: Ref) -> Batch:
+        adapter = self.ready(ref.provider)
+        batch = await adapter.get_batch(ref.native)
+        return batch if batch.ended else await adapter.cancel_batch(ref.native)
+
+    async def delete_batch(self, id: str) -> None:
+        """Delete an ended batch and its results, where the provider can."""
+        parts = self._batch(id)
+        await self._each(parts, lambda ref: self.ready(ref.provider).delete_batch(ref.native))
+
+    def wait_batch(self, id: str, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
+        """The batch at each poll, the last one ended. Raises PendingError when `timeout` seconds have passed."""
+        return wait.follow(lambda: self.get_batch(id), timeout=timeout, poll=poll)
+
+    async def batch_results(
+        self, id: str, *, order: Literal["any", "input"] = "any", audit: Audit | None = None
+    ) -> AsyncIterator[BatchResult]:
+        """Every request's result, once, in the providers' order or the input's; `audit` is filled in on the way.
+
+        Raises PendingError where the batch has not ended.
+        """
+        parts = self._batch(id)
+        batches = await self._each(parts, lambda ref: self.ready(ref.provider).get_batch(ref.native))
+        if not combine(parts, batches).ended:
+            raise PendingError(f"{id} has not ended; its results come when it has.", hint=f"bifrost batch wait {id}")
+        results = self._results(parts, batches, audit or Audit())
+        if order == "input":
+            results = in_order(results, self._inputs(parts, batches))
+        async for result in results:
+            yield result
+
+    async def _results(
+        self, parts: Sequence[Ref], batches: Sequence[Batch], audit: Audit
+    ) -> AsyncIterator[BatchResult]:
+        for ref, batch in zip(parts, batches, strict=True):
+            async for result in complete(self.ready(ref.provider), batch, self.journal.inputs([ref]), audit):
+                yield result
+
+    async def _inputs(self, parts: Sequence[Ref], batches: Sequence[Batch]) -> AsyncIterator[str]:
+        """The ids that went in, in input order: from the journal, else from what the providers kept."""
+        if kept := self.journal.inputs(parts):
+            for id in kept():
+                yield id
+            return
+        for ref, batch in zip(parts, batches, strict=True):
+            async for id in self.ready(ref.provider).batch_inputs(batch):
+                yield id
+
+    async def _each(self, parts: tuple[Ref, ...], call: Callable[[Ref], Any]) -> list[Any]:
+        return await asyncio.gather(*(call(ref) for ref in parts))
+
+    def _batch(self, id: str) -> tuple[Ref, ...]:
+        return refs.parse(id, given=self.given, default=self.default)
+
+
+def named(provider: str, item: T) -> T:
+    """A provider's object under the id that routes itself."""
+    return item.model_copy(update={"id": str(Ref(provider, item.id)), "provider": provider})
+
+
+async def _walk(provider: str, list_page: Callable[..., Any], limit: int | None) -> AsyncIterator[Any]:
+    """The items of a paged list, up to `limit`."""
+    left, after = limit, None
+    while left is None or left > 0:
+        page: Page[Any] = await list_page(limit=100 if left is None else min(left, 100), after=after)
+        for item in page.data[:left]:
+            yield named(provider, item)
+        left = None if left is None else left - len(page.data)
+        after = page.next
+        if after is None:
+            return

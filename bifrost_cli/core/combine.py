@@ -1,0 +1,33 @@
+"""Several provider batches seen as one."""
+
+from collections.abc import Sequence
+
+from bifrost_cli.core.refs import Ref, join
+from bifrost_cli.models import Batch, RequestCounts
+
+
+def combine(refs: Sequence[Ref], batches: Sequence[Batch]) -> Batch:
+    """The batch made of these parts: ended when all are, canceling while any is, its counts their sums."""
+    if len(batches) == 1:
+        return batches[0].model_copy(update={"id": join(refs), "provider": refs[0].provider})
+    ended = all(batch.ended for batch in batches)
+    canceling = any(batch.processing_status == "canceling" for batch in batches)
+    return Batch(
+        id=join(refs),
+        processing_status="ended" if ended else "canceling" if canceling else "in_progress",
+        request_counts=sum_counts([batch.request_counts for batch in batches]),
+        created_at=min(batch.created_at for batch in batches),
+        expires_at=max(batch.expires_at for batch in batches),
+        ended_at=max((b.ended_at for b in batches if b.ended_at), default=None) if ended else None,
+        cancel_initiated_at=min((b.cancel_initiated_at for b in batches if b.cancel_initiated_at), default=None),
+        archived_at=min((b.archived_at for b in batches if b.archived_at), default=None),
+        provider=", ".join(dict.fromkeys(ref.provider for ref in refs)),
+        provider_status=", ".join(dict.fromkeys(b.provider_status for b in batches if b.provider_status)) or None,
+        errors=[error for batch in batches for error in batch.errors or []] or None,
+    )
+
+
+def sum_counts(counts: Sequence[RequestCounts]) -> RequestCounts:
+    """Member by member."""
+    names = RequestCounts.model_fields
+    return RequestCounts(**{name: sum(getattr(each, name) for each in counts) for name in names})

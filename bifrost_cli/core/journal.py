@@ -1,0 +1,285 @@
+"""What was intended and what was created, in SQLite: durable before a create leaves, and after its outcome.
+
+A *run* is one `batch create`: its parts become provider batches. It is open until its command has done all that it was
+asked; the same requests given again take up an open run that no living process holds. The journal is never needed to
+follow an id; deleting it loses safety, not batches. Beside the database lies one compressed file per run with the
+`custom_id`s in input order.
+"""
+
+import fcntl
+import gzip
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, cast
+from uuid import uuid4
+
+from bifrost_cli.core.plan import Plan, read_ids
+from bifrost_cli.core.refs import Ref
+from bifrost_cli.errors import ConfigError, ConflictError
+
+KEPT_DAYS = 60
+RESUMABLE_HOURS = 48
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, created_at REAL NOT NULL, closed_at REAL, source TEXT NOT NULL, requests INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL, key TEXT UNIQUE);
+CREATE INDEX IF NOT EXISTS runs_fingerprint ON runs (fingerprint);
+CREATE TABLE IF NOT EXISTS parts (
+    run TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
+    provider TEXT NOT NULL, address TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
+    requests INTEGER NOT NULL, state TEXT NOT NULL, native TEXT, error TEXT, changed_at REAL NOT NULL,
+    PRIMARY KEY (run, position));
+CREATE INDEX IF NOT EXISTS parts_native ON parts (provider, native);
+"""
+State = Literal["planned", "intended", "unknown", "refused", "created", "absent"]
+
+
+@dataclass
+class PartRecord:
+    """What the journal knows of one part. In states `intended` and `unknown` it may exist at the provider."""
+
+    run: str
+    position: int
+    attempt: int
+    provider: str
+    address: str
+    model: str
+    endpoint: str
+    requests: int
+    state: State
+    native: str | None
+    error: str | None
+    changed_at: float
+
+    @property
+    def tag(self) -> str:
+        """Unique to each attempt at creating the part; letters, digits and hyphens."""
+        return f"{self.run}-{self.position}" + (f"-{self.attempt}" if self.attempt else "")
+
+    @property
+    def open(self) -> bool:
+        """Whether a create of it left, and nobody knows yet what became of it."""
+        return self.state in ("intended", "unknown")
+
+
+@dataclass
+class Run:
+    """One `batch create`, held by this process until `release`."""
+
+    id: str
+    created_at: float
+    resumed: bool
+    parts: list[PartRecord]
+    _lock: int = field(repr=False)
+
+    def release(self) -> None:
+        """Let another process take it up."""
+        os.close(self._lock)
+
+
+class OpenIntent(NamedTuple):
+    """A part whose create may have arrived, and the source of its run."""
+
+    part: PartRecord
+    source: str
+
+
+class Journal:
+    """Safe for many processes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "journal.db"
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    def begin(self, plan: Plan, addresses: dict[str, str], *, key: str | None = None, anew: bool = False) -> Run:
+        """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
+
+        With `key`, the run of that key, once no other process holds it, however it ended. Raises ConflictError where
+        the key was used for other requests, ConfigError where the journal cannot be written.
+        """
+        fingerprint = plan.fingerprint(addresses)
+        with self._write() as db:
+            found = self._of_key(db, key, fingerprint) if key else None if anew else self._of_requests(db, fingerprint)
+            if found is None:
+                return self._insert(db, plan, addresses, fingerprint, key)
+        run, lock = found
+        with self._write() as db:
+            created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (run,)).fetchone()[0]
+            return Run(run, created_at, True, self._parts(db, "run = ?", (run,)), lock)
+
+    def _of_key(self, db: sqlite3.Connection, key: str, fingerprint: str) -> tuple[str, int] | None:
+        row = db.execute("SELECT id, fingerprint FROM runs WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        if row[1] != fingerprint:
+            raise ConflictError(f"The idempotency key '{key}' was used for other requests.", hint="Choose another key.")
+        db.commit()  # The holder must be able to write while this process waits for it.
+        lock = self._lock(row[0], wait=True)
+        assert lock is not None
+        return row[0], lock
+
+    def _of_requests(self, db: sqlite3.Connection, fingerprint: str) -> tuple[str, int] | None:
+        query = (
+            "SELECT id FROM runs WHERE fingerprint = ? AND closed_at IS NULL AND key IS NULL AND created_at > ?"
+            " ORDER BY created_at DESC"
+        )
+        for (run,) in db.execute(query, (fingerprint, time.time() - RESUMABLE_HOURS * 3600)).fetchall():
+            if (lock := self._lock(run)) is not None:
+                return run, lock
+        return None
+
+    def _insert(
+        self, db: sqlite3.Connection, plan: Plan, addresses: dict[str, str], fingerprint: str, key: str | None
+    ) -> Run:
+        run, now = uuid4().hex[:16], time.time()
+        lock = self._lock(run)
+        assert lock is not None
+        self._keep_ids(plan, run)
+        row = (run, now, None, plan.name, plan.requests, fingerprint, key)
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        rows = [
+            (run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model, part.key.endpoint,
+             part.requests, "planned", None, None, now)
+            for part in plan.parts
+        ]  # fmt: skip
+        db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        return Run(run, now, False, self._parts(db, "run = ?", (run,)), lock)
+
+    def mark(self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None) -> None:
+        """Record, durably, where a part stands. A part planned again is a new attempt, with a tag of its own."""
+        if state == "planned" and part.state != "planned":
+            part.attempt += 1
+        part.state, part.native, part.error = state, native, error
+        if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
+            part.changed_at = time.time()
+        with self._write() as db:
+            db.execute(
+                "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
+                " WHERE run = ? AND position = ?",
+                (part.attempt, state, native, error, part.changed_at, part.run, part.position),
+            )
+
+    def close(self, run: str) -> None:
+        """All that the run's command was asked is done: the same requests given again are a new run."""
+        with self._write() as db:
+            db.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run))
+        (self.folder / "locks" / run).unlink(missing_ok=True)
+
+    def close_of(self, parts: Sequence[Ref]) -> None:
+        """Close the run that these batches are of, if it is this journal's."""
+        for run in {run for run, _ in self._positions(parts)}:
+            self.close(run)
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def open_intents(self) -> list[OpenIntent]:
+        """Parts whose create may have arrived, of runs that no living process holds."""
+        if not self.path.exists():
+            return []
+        with self._open() as db:
+            parts = self._parts(db, "state IN ('intended', 'unknown')", ())
+            sources = dict(db.execute("SELECT id, source FROM runs").fetchall())
+        return [OpenIntent(part, sources[part.run]) for part in parts if not self._is_held(part.run)]
+
+    def natives(self, provider: str, address: str) -> set[str]:
+        """The native ids of all batches that this journal knows at one provider's address."""
+        with self._open() as db:
+            query = "SELECT native FROM parts WHERE provider = ? AND address = ? AND native IS NOT NULL"
+            return {native for (native,) in db.execute(query, (provider, address))}
+
+    def inputs(self, parts: Sequence[Ref]) -> Callable[[], Iterator[str]] | None:
+        """A reader of the custom_ids that went into these parts of one run, in input order.
+
+        None where this journal does not know them.
+        """
+        found = self._positions(parts)
+        runs = {run for run, _ in found}
+        path = self._ids_path(runs.pop()) if len(runs) == 1 and len(found) == len(parts) else None
+        if path is None or not path.exists():
+            return None
+        wanted = {position for _, position in found}
+        return lambda: (id for index, id in read_ids(cast(BinaryIO, gzip.open(path))) if index in wanted)
+
+    def _positions(self, parts: Sequence[Ref]) -> set[tuple[str, int]]:
+        if not self.path.exists():
+            return set()
+        query = "SELECT run, position FROM parts WHERE provider = ? AND native = ?"
+        with self._open() as db:
+            return {row for ref in parts for row in db.execute(query, tuple(ref))}
+
+    def _parts(self, db: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[PartRecord]:
+        rows = db.execute(f"SELECT * FROM parts WHERE {where} ORDER BY run, position", values)
+        names = [column[0] for column in rows.description]
+        return [PartRecord(**dict(zip(names, row, strict=True))) for row in rows]
+
+    # -- disk ---------------------------------------------------------------------------------------------------
+
+    def _lock(self, run: str, *, wait: bool = False) -> int | None:
+        """A lock that the system lets go when this process ends, however it ends; None where another holds it."""
+        folder = self.folder / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / run, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+    def _is_held(self, run: str) -> bool:
+        lock = self._lock(run)
+        if lock is not None:
+            os.close(lock)
+        return lock is None
+
+    def _keep_ids(self, plan: Plan, run: str) -> None:
+        self._prune()
+        if not plan.ids_path.exists():
+            return
+        path = self._ids_path(run)
+        path.parent.mkdir(exist_ok=True)
+        with plan.ids_path.open("rb") as ids, gzip.open(path, "wb", compresslevel=1) as kept:
+            shutil.copyfileobj(ids, kept, 1024 * 1024)
+
+    def _prune(self) -> None:
+        for path in self.folder.glob("ids/*.gz"):
+            if path.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
+                path.unlink(missing_ok=True)
+
+    def _ids_path(self, run: str) -> Path:
+        return self.folder / "ids" / f"{run}.gz"
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise self._unusable(error) from error
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as db, db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                db.executescript(SCHEMA)
+                yield db
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"The journal in {self.folder} cannot be used: {error}.",
+            hint="It guards against paying twice. Make room there, or set BIFROST_HOME to a folder of your own.",
+        )

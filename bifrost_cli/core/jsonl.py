@@ -1,0 +1,158 @@
+"""JSON lines: streaming read, checks of a request's shape, and a million ids told apart in little memory."""
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, BinaryIO
+
+import orjson
+
+from bifrost_cli.errors import Problem
+
+LONGEST_LINE = 64 * 1024 * 1024
+BOM = b"\xef\xbb\xbf"
+OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
+CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
+    """Each line's number (1-based) and its object, or what is wrong with it.
+
+    Blank lines are passed over; a BOM and CRLF are accepted; a line above `longest` bytes is not held in memory.
+    """
+    number = 0
+    while line := stream.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            _skip_line(stream, line)
+            yield number, Problem(number, None, f"the line is longer than {longest:,} bytes")
+            continue
+        if number == 1:
+            line = line.removeprefix(BOM)
+        if not line.isspace() and line:
+            yield number, parse(line, number)
+
+
+def parse(line: bytes, number: int) -> dict[str, Any] | Problem:
+    """The JSON object on a line."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return Problem(number, None, _why(line, error))
+    if isinstance(value, dict):
+        return value
+    return Problem(number, None, f"a line must be a JSON object, this is {kind(value)}")
+
+
+def check(line: dict[str, Any]) -> str | None:
+    """What is wrong with a canonical request's shape, or None. What is inside `params` is the adapter's to judge."""
+    custom_id, params = line.get("custom_id"), line.get("params")
+    if not isinstance(custom_id, str):
+        return "custom_id is missing" if custom_id is None else f"custom_id must be a string, this is {kind(custom_id)}"
+    if not CUSTOM_ID.fullmatch(custom_id):
+        return "custom_id must be 1 to 64 characters of a-z A-Z 0-9 _ -"
+    if not isinstance(params, dict):
+        return "params is missing" if params is None else f"params must be an object, this is {kind(params)}"
+    if unknown := next((name for name in line if name not in ("custom_id", "params")), None):
+        return f"unknown member '{unknown}' beside custom_id and params"
+    return check_params(params)
+
+
+def check_params(params: dict[str, Any]) -> str | None:
+    """What is wrong with the members that every request has, or None."""
+    model, limit, messages = params.get("model"), params.get("max_tokens"), params.get("messages")
+    if not isinstance(model, str) or not model:
+        return _absent("params.model", model, "a non-empty string", "--model gives one to lines that lack it")
+    if type(limit) is not int or limit < 1:
+        hint = "--max-tokens gives one to lines that lack it"
+        return _absent("params.max_tokens", limit, "a whole number above 0", hint)
+    if not isinstance(messages, list) or not messages:
+        return _absent("params.messages", messages, "a non-empty list")
+    if params.get("stream"):
+        return "params.stream: a batch cannot stream; leave it out"
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+            return f"params.messages.{index} must be an object with role and content"
+    return None
+
+
+def kind(value: object) -> str:
+    """How a JSON value is called in a message."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "a boolean"
+    names = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _absent(name: str, value: object, wanted: str, hint: str = "") -> str:
+    said = f"{name} is missing" if value is None else f"{name} must be {wanted}, this is {_shown(value)}"
+    return f"{said} ({hint})" if hint and value is None else said
+
+
+def _shown(value: object) -> str:
+    return str(value) if type(value) in (int, float) else "empty" if value in ("", []) else kind(value)
+
+
+def _why(line: bytes, error: orjson.JSONDecodeError) -> str:
+    if line.startswith(OTHER_BOMS):
+        return "the file is UTF-16; save it as UTF-8"
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        return f"invalid UTF-8 at byte {bad.start + 1} of the line"
+    return f"not valid JSON: {error.msg}, column {error.colno}"
+
+
+def _skip_line(stream: BinaryIO, line: bytes) -> None:
+    while line and not line.endswith(b"\n"):
+        line = stream.readline(1024 * 1024)
+
+
+class Ids:
+    """A set of strings as 64-bit hashes, in order of arrival; twelve bytes or so for each, however long they are.
+
+    Two different ids share a hash once in about 37 million batches of a million; `twins` are therefore candidates, for
+    an exact second look.
+    """
+
+    def __init__(self) -> None:
+        self.hashes = array("Q")
+
+    def add(self, id: str) -> None:
+        """Note the next id."""
+        self.hashes.append(hash64(id))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def twins(self) -> list[tuple[int, int]]:
+        """Positions (0-based) of ids that came before, each with that of its first coming.
+
+        Sorted bucket by bucket, so that no list of all of them is made.
+        """
+        found: list[tuple[int, int]] = []
+        for bucket in self._buckets():
+            bucket.sort(key=self.hashes.__getitem__)
+            found += _neighbours(bucket, self.hashes)
+        return sorted((later, first) for first, later in found)
+
+    def _buckets(self) -> Iterator[list[int]]:
+        positions = [array("L") for _ in range(256)]
+        for position, value in enumerate(self.hashes):
+            positions[value & 255].append(position)
+        return (list(bucket) for bucket in positions)
+
+
+def _neighbours(order: list[int], hashes: "array[int]") -> Iterable[tuple[int, int]]:
+    first = 0
+    for index in range(1, len(order)):
+        if hashes[order[index]] == hashes[order[first]]:
+            yield order[first], order[index]
+        else:
+            first = index
+
+
+def hash64(id: str) -> int:
+    """The same on every machine, unlike `hash`."""
+    return int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

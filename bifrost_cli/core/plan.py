@@ -1,0 +1,268 @@
+"""From requests to parts: each is checked, encoded for its provider and spooled to disk, before anything is sent.
+
+A part becomes one provider batch. Requests go together that share provider, model (where a provider batch has one) and
+endpoint, as many as the provider takes.
+"""
+
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, Self
+
+import orjson
+
+from bifrost_cli.core import jsonl
+from bifrost_cli.errors import BifrostError, InputError, Problem, UnsupportedError, UsageError
+from bifrost_cli.models import Request
+from bifrost_cli.providers import PROVIDERS, load
+from bifrost_cli.providers.base import Line, Provider
+from bifrost_cli.transport import Source
+
+SHOWN_PROBLEMS = 20
+ModelRoute = Callable[[str], tuple[str, str]]
+
+
+class Key(NamedTuple):
+    """What the requests of a part share; `model` is empty where a provider batch may mix them."""
+
+    provider: str
+    model: str
+    endpoint: str
+
+
+@dataclass
+class PlannedPart:
+    """A provider batch to be: its spool holds the body that creates it, or `file_id` names an input uploaded before."""
+
+    key: Key
+    index: int
+    path: Path
+    provider: Provider = field(repr=False)
+    file_id: str | None = None
+    requests: int = 0
+    size: int = 0
+    digest: "blake2b" = field(default_factory=blake2b, repr=False)
+    _file: BinaryIO | None = field(default=None, repr=False)
+
+    def fits(self, line: Line) -> bool:
+        """Whether the provider takes one more line of this length."""
+        limits, framing = self.provider.limits, self.provider.framing
+        grown = self.size + len(framing.separator) + len(line.body) + len(framing.suffix)
+        return self.requests < limits.max_requests and (grown <= limits.max_bytes or not self.requests)
+
+    def add(self, line: Line) -> None:
+        """Write a line to the spool."""
+        framing = self.provider.framing
+        before = framing.separator if self.requests else framing.prefix
+        self._write(before + line.body)
+        self.requests += 1
+
+    def close(self) -> None:
+        """No line follows."""
+        self._write(self.provider.framing.suffix)
+        assert self._file is not None
+        self._file.close()
+        self._file = None
+
+    def source(self, on_read: Callable[[int], object] | None = None) -> Source:
+        """The body, for the adapter to send."""
+        return Source(self.path, on_read) if on_read else Source(self.path)
+
+    def summary(self) -> dict[str, Any]:
+        """One row of the plan, as `--dry-run --json` prints it."""
+        model = self.key.model or None
+        endpoint = self.key.endpoint
+        return {
+            "provider": self.key.provider,
+            "model": model,
+            "endpoint": endpoint,
+            "requests": self.requests,
+            "bytes": self.size,
+        }
+
+    def _write(self, block: bytes) -> None:
+        if self._file is None:
+            self._file = self.path.open("wb")
+        self._file.write(block)
+        self.digest.update(block)
+        self.size += len(block)
+
+
+class Plan:
+    """The parts, and the ids in input order; on disk until `close`.
+
+    `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.name = source
+        self.parts: list[PlannedPart] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="bifrost-")
+        self.ids_path = Path(self._folder.name) / "ids"
+
+    @property
+    def requests(self) -> int:
+        """All requests."""
+        return sum(part.requests for part in self.parts)
+
+    @classmethod
+    def of_file(cls, provider: Provider, file_id: str, endpoint: str) -> "Plan":
+        """One part, whose input was uploaded before in the provider's own form; what is in it is not known here."""
+        if not provider.capabilities.batch_from_file:
+            raise UnsupportedError(
+                f"{provider.title} makes no batch from an uploaded file.", hint="Give the JSONL itself instead."
+            )
+        plan = cls(file_id)
+        plan.new_part(Key(provider.name, "", endpoint), provider).file_id = file_id
+        return plan
+
+    def fingerprint(self, addresses: Mapping[str, str]) -> str:
+        """The same for the same requests going to the same places; `addresses` is by provider."""
+        digest = blake2b(digest_size=16)
+        for part in self.parts:
+            parts = (*part.key, part.file_id, addresses[part.key.provider], part.digest.hexdigest())
+            digest.update(repr(parts).encode())
+        return digest.hexdigest()
+
+    def new_part(self, key: Key, provider: Provider) -> PlannedPart:
+        """An empty part."""
+        index = len(self.parts)
+        self.parts.append(PlannedPart(key, index, Path(self._folder.name) / f"part-{index}", provider))
+        return self.parts[index]
+
+    def close(self) -> None:
+        """Remove the spools."""
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass
+class Planner:
+    """Makes a plan from one input. `adapters` gives the adapter of a provider by name."""
+
+    adapters: Callable[[str], Provider]
+    route: ModelRoute
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    total_problems: int = 0
+    _open: dict[Key, PlannedPart] = field(default_factory=dict)
+
+    def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], source: str) -> Plan:
+        """Check and encode every line. Raises InputError that lists what is wrong, with nothing kept."""
+        plan = Plan(source)
+        try:
+            self._fill(plan, lines)
+            if self.total_problems:
+                raise InputError(source, self.problems, self.total_problems)
+            if not plan.parts:
+                raise InputError(source, [Problem(0, None, "there are no requests in it")], 1)
+        except BaseException:
+            plan.close()
+            raise
+        return plan
+
+    def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
+        seen, numbers = jsonl.Ids(), array("L")
+        try:
+            with plan.ids_path.open("wb") as ids:
+                for number, line in lines:
+                    if encoded := self._encode(number, line):
+                        part = self._place(plan, *encoded)
+                        seen.add(encoded[1].custom_id)
+                        numbers.append(number)
+                        ids.write(b"%d %s\n" % (part.index, orjson.dumps(encoded[1].custom_id)))
+            for part in plan.parts:
+                part.close()
+        except OSError as error:
+            raise UsageError(
+                f"The requests cannot be spooled to {plan.ids_path.parent}: {error.strerror}.",
+                hint="Make room there, or set TMPDIR to a folder that has it.",
+            ) from error
+        self._report_twins(plan, seen, numbers)
+
+    def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
+        if isinstance(line, Problem):
+            self._report(line)
+            return None
+        custom_id = line.get("custom_id")
+        try:
+            return self._encode_line(line)
+        except BifrostError as error:
+            hint = f" {error.hint}" if error.hint else ""
+            self._report(Problem(number, custom_id if isinstance(custom_id, str) else None, error.message + hint))
+            return None
+
+    def _encode_line(self, line: dict[str, Any]) -> tuple[Provider, Line]:
+        if "params" not in line and (owner := owner_of(line)):
+            return self._encode_own(line, owner)
+        if self.defaults and isinstance(line.get("params"), dict):
+            line["params"] = {**self.defaults, **line["params"]}
+        if wrong := jsonl.check(line):
+            raise UsageError(wrong)
+        provider, line["params"]["model"] = self.route(line["params"]["model"])
+        adapter = self.adapters(provider)
+        return adapter, adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))
+
+    def _encode_own(self, line: dict[str, Any], owner: str) -> tuple[Provider, Line]:
+        provider, _ = self.route("")
+        if provider != owner:
+            raise UnsupportedError(
+                f"the line is in {owner}'s own batch form, which {provider} does not take",
+                hint=f"Send it with -p {owner}, or write it as custom_id and params.",
+            )
+        return self.adapters(owner), self.adapters(owner).encode_own(line)
+
+    def _place(self, plan: Plan, provider: Provider, line: Line) -> PlannedPart:
+        model = line.model if provider.limits.one_model else ""
+        key = Key(provider.name, model, line.endpoint)
+        part = self._open.get(key)
+        if part is None or not part.fits(line):
+            if part:
+                part.close()
+            part = self._open[key] = plan.new_part(key, provider)
+        part.add(line)
+        return part
+
+    def _report(self, problem: Problem) -> None:
+        self.total_problems += 1
+        if len(self.problems) < SHOWN_PROBLEMS:
+            self.problems.append(problem)
+
+    def _report_twins(self, plan: Plan, seen: jsonl.Ids, numbers: "array[int]") -> None:
+        twins = seen.twins()
+        ids = _ids_at(plan.ids_path, {position for pair in twins for position in pair})
+        for later, first in twins:
+            if ids[later] == ids[first]:
+                message = f"this custom_id is already that of line {numbers[first]}; each must be unique"
+                self._report(Problem(numbers[later], ids[later], message))
+        self.problems.sort(key=lambda problem: problem.line)
+
+
+def owner_of(line: dict[str, Any]) -> str | None:
+    """The provider in whose own batch form a line is, if it is in one."""
+    return next((name for name in PROVIDERS if load(name).owns(line)), None)
+
+
+def _ids_at(path: Path, positions: set[int]) -> dict[int, str]:
+    if not positions:
+        return {}
+    return {position: id for position, (_, id) in enumerate(read_ids(path.open("rb"))) if position in positions}
+
+
+def read_ids(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Each request's part and id, in input order."""
+    with stream:
+        for line in stream:
+            index, _, id = line.partition(b" ")
+            yield int(index), orjson.loads(id)

@@ -1,0 +1,224 @@
+"""What an adapter is: one class per provider, all laid out alike.
+
+An adapter is a light object over a shared HTTP client. Ids go in and come out as the provider's own (*native*);
+`core` makes them ids that route themselves. Capabilities default to no, and what is not offered raises
+UnsupportedError before any request.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import httpx
+
+from bifrost_cli.config import Setting, Settings
+from bifrost_cli.errors import ConfigError, UnsupportedError
+from bifrost_cli.models import Batch, BatchResult, File, Page, Request, errored
+from bifrost_cli.transport import Source, Transport
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a provider offers; each defaults to no."""
+
+    list_files: bool = False
+    upload_files: bool = False
+    download_uploads: bool = False
+    """Files that were uploaded can be downloaded again (everywhere, what the provider generated can)."""
+    expiring_files: bool = False
+    """`expires_in` is accepted at upload."""
+    purposes: tuple[str, ...] = ()
+    batches: bool = False
+    delete_batch: bool = False
+    batch_from_file: bool = False
+    """A batch can be created from a file that was uploaded in the provider's own form."""
+    live_counts: bool = False
+    """Counts move while the batch runs."""
+    returns_input: bool = False
+    """`batch_inputs` can read which requests went in."""
+    finds_by_tag: bool = False
+    """`find_batch` settles an intent by its tag alone."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one provider batch. `one_model`: all its requests name the same model."""
+
+    max_requests: int
+    max_bytes: int
+    one_model: bool = False
+    min_requests: int = 1
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How encoded lines become the body that creates a batch: `prefix line separator line … suffix`."""
+
+    prefix: bytes = b""
+    separator: bytes = b"\n"
+    suffix: bytes = b"\n"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a caller may ask of every call: Anthropic's version and betas, and fields it consents to lose."""
+
+    version: str | None = None
+    betas: tuple[str, ...] = ()
+    drop: frozenset[str] = frozenset()
+
+
+class Line(NamedTuple):
+    """A request in the provider's own form: one line of its batch input, without the line end."""
+
+    custom_id: str
+    model: str
+    endpoint: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Part:
+    """One provider batch to create: encoded lines in a spool (framed as the adapter says), or a file uploaded before.
+
+    `tag` is the intent's own mark, which the provider keeps where it can, so that a lost answer can be looked up.
+    """
+
+    model: str
+    endpoint: str
+    tag: str
+    requests: int = 0
+    source: Source | None = None
+    file_id: str | None = None
+
+
+class Provider(ABC):
+    """The adapter contract. Methods raise errors of `bifrost_cli.errors`, naming the provider."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    settings: ClassVar[tuple[Setting, ...]]
+    capabilities: ClassVar[Capabilities]
+    limits: ClassVar[Limits]
+    framing: ClassVar[Framing] = Framing()
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient, context: Context = Context()) -> None:
+        self.config = settings
+        self.context = context
+        self.client = client
+
+    @cached_property
+    def http(self) -> Transport:
+        """The provider's wire, connected on first use: encoding needs no key."""
+        self.require()
+        return self.connect(self.client)
+
+    # -- configuration ------------------------------------------------------------------------------------------
+
+    def require(self) -> None:
+        """Raise ConfigError where a required setting is missing."""
+        for setting in self.settings:
+            if setting.required and setting.name not in self.config:
+                variables = " or ".join(setting.env)
+                raise ConfigError(f"{self.name} needs {setting.help}: set {variables}.", provider=self.name)
+
+    @abstractmethod
+    def connect(self, client: httpx.AsyncClient) -> Transport:
+        """The transport with this provider's address, credentials and error reader."""
+
+    # -- pure: no I/O -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def encode(self, request: Request) -> Line:
+        """A canonical request in the provider's form.
+
+        Raises UnsupportedError naming the field that has no place there and is not in `context.drop`.
+        """
+
+    @classmethod
+    def owns(cls, line: dict[str, Any]) -> bool:
+        """Whether an input line is in this provider's own batch form, rather than the canonical one."""
+        return False
+
+    def encode_own(self, line: dict[str, Any]) -> Line:
+        """A line that `owns` says yes to, as it goes out. Raises InvalidRequestError where it cannot."""
+        raise UnsupportedError(f"{self.name} has no batch form of its own.", provider=self.name)
+
+    def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
+        """The outcome of a request (at 1-based `line` of the input) that an ended batch's results do not mention."""
+        return errored(custom_id, "api_error", f"{self.title}'s results do not mention this request.")
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def upload_file(
+        self,
+        source: Source,
+        *,
+        filename: str,
+        media_type: str,
+        purpose: str | None = None,
+        expires_in: int | None = None,
+    ) -> File:
+        """Upload; `expires_in` is in seconds."""
+
+    @abstractmethod
+    async def list_files(self, *, limit: int, after: str | None = None) -> Page[File]:
+        """A page of at most `limit` files, newest first; `after` is the `next` of the page before."""
+
+    @abstractmethod
+    async def get_file(self, id: str) -> File:
+        """A file's metadata."""
+
+    @abstractmethod
+    async def delete_file(self, id: str) -> None:
+        """Delete a file."""
+
+    @abstractmethod
+    def download_file(self, id: str) -> AsyncIterator[bytes]:
+        """A file's content, block by block."""
+
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def create_batch(self, part: Part) -> Batch:
+        """Create one provider batch. Never repeated unless it surely did not arrive; else OutcomeUnknownError."""
+
+    @abstractmethod
+    async def list_batches(self, *, limit: int, after: str | None = None) -> Page[Batch]:
+        """A page of at most `limit` batches, newest first."""
+
+    @abstractmethod
+    async def get_batch(self, id: str) -> Batch:
+        """A batch as it is now, with `raw` for the calls that follow."""
+
+    @abstractmethod
+    async def cancel_batch(self, id: str) -> Batch:
+        """Ask for a stop; requests already running may still succeed."""
+
+    async def delete_batch(self, id: str) -> None:
+        """Delete an ended batch and its results."""
+        raise UnsupportedError(f"{self.title} has no way to delete a batch.", provider=self.name)
+
+    @abstractmethod
+    def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:
+        """What an ended batch's result files say, in Anthropic's form, in the provider's order.
+
+        Requests that they do not mention are left to `missing_result`.
+        """
+
+    def batch_inputs(self, batch: Batch) -> AsyncIterator[str]:
+        """The custom_ids that went in, in input order, read from what the provider kept."""
+        raise UnsupportedError(f"{self.title} does not give a batch's input back.", provider=self.name)
+
+    @abstractmethod
+    async def find_batch(self, part: Part, since: datetime, taken: Collection[str]) -> Batch | None:
+        """The batch that a create of `part` after `since` made, or None where there is none.
+
+        `taken` are native ids that are known to be others.
+
+        Raises OutcomeUnknownError where the provider's list does not settle it.
+        """

@@ -1,0 +1,291 @@
+"""HTTP to one provider: pooling, retry, redaction, and a failed answer turned into an error of the tree.
+
+Reads are repeated on any passing failure. A call marked `paid` (it creates something that costs) is repeated only
+when it surely did not arrive: the connection failed, or the provider answered 429. Where its outcome cannot be known,
+`OutcomeUnknownError` says so.
+"""
+
+import asyncio
+import io
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from time import time
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from bifrost_cli import __version__
+from bifrost_cli.errors import (
+    BifrostError,
+    NetworkError,
+    OutcomeUnknownError,
+    OverloadedError,
+    RateLimitError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+
+Sleep = Callable[[float], Awaitable[None]]
+
+ATTEMPTS = 5
+BLOCK = 256 * 1024
+LONGEST_PAUSE = 60.0
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+LONG_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
+NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+def new_client(*, trust_env: bool = True) -> httpx.AsyncClient:
+    """A pooled client. Proxy and CA variables hold unless `trust_env` is off; redirects are the adapter's affair."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+    agent = {"user-agent": f"bifrost/{__version__}"}
+    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent)
+
+
+class Source(NamedTuple):
+    """Bytes to send: a file on disk, opened anew for each attempt. `on_read` is told of each block's length."""
+
+    path: Path
+    on_read: Callable[[int], object] = lambda length: None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    def open(self) -> "Reading":
+        """The file, telling `on_read` as it is read."""
+        return Reading(self)
+
+
+class Reading(io.FileIO):
+    """A source being read."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.path)
+        self.source = source
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = super().read(-1 if size is None else size) or b""
+        self.source.on_read(len(block))
+        return block
+
+
+class Form(NamedTuple):
+    """A multipart form: plain fields, then one file, which is streamed."""
+
+    fields: Mapping[str, str]
+    name: str
+    filename: str
+    media_type: str
+
+
+@dataclass
+class Transport:
+    """One provider's address, credentials and way of saying no, over a shared client.
+
+    `read_error` turns an answer of 400 and above, its body read, into an error; `secrets` never reach a message.
+    """
+
+    provider: str
+    base_url: str
+    client: httpx.AsyncClient
+    read_error: Callable[[httpx.Response], BifrostError]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    address_from: str = "default"
+    attempts: int = ATTEMPTS
+    sleep: Sleep = asyncio.sleep
+
+    async def json(self, method: str, path: str, **options: Any) -> Any:
+        """The parsed body of a successful answer. Options are those of `request`."""
+        return self.parse(await self.request(method, path, **options))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        source: Source | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
+        paid: bool = False,
+    ) -> httpx.Response:
+        """Send, repeat what may be repeated, and return the answer with its body read.
+
+        The body is `json`, or `source` streamed as it is, or `source` as the file of `form`. Raises a BifrostError.
+        """
+
+        async def attempt() -> httpx.Response:
+            with source.open() if source else nullcontext() as file:
+                described, content = _content(json, file, form)
+                request = self.client.build_request(
+                    method,
+                    self.base_url + path,
+                    params=params,
+                    headers={**self.headers, **described, **(headers or {})},
+                    timeout=LONG_TIMEOUT if source or paid else TIMEOUT,
+                    **content,
+                )
+                return await self._send(request, paid=paid, stream=False)
+
+        return await self._repeat(attempt, paid=paid)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """GET whose body is read by the caller, block by block. A break midway raises NetworkError."""
+
+        async def attempt() -> httpx.Response:
+            request = self.client.build_request(
+                "GET", self.base_url + path, params=params, headers={**self.headers, **(headers or {})}
+            )
+            return await self._send(request, paid=False, stream=True)
+
+        response = await self._repeat(attempt, paid=False)
+        try:
+            yield response
+        except httpx.TransportError as error:
+            raise self._broken(error, paid=False) from error
+        finally:
+            await response.aclose()
+
+    async def lines(self, path: str, **options: Any) -> AsyncIterator[bytes]:
+        """The body's lines, without their LF; blank ones are left out. Split on LF alone (a body may hold U+2028)."""
+        async with self.stream(path, **options) as response:
+            rest = b""
+            async for block in response.aiter_bytes(65536):
+                *whole, rest = (rest + block).split(b"\n")
+                for line in whole:
+                    if line and not line.isspace():
+                        yield line
+            if rest and not rest.isspace():
+                yield rest
+
+    def parse(self, response: httpx.Response) -> Any:
+        """The JSON of an answer. Raises BifrostError where it is none."""
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            kind = response.headers.get("content-type", "no content type")
+            raise BifrostError(
+                f"{self.provider} answered {response.status_code} with a body that is not JSON ({kind}).",
+                hint=f"Is {self.base_url} the right address? It came from: {self.address_from}.",
+                provider=self.provider,
+            ) from None
+
+    def redact(self, text: str) -> str:
+        """`text` without any of the secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "[redacted]")
+        return text
+
+    async def _send(self, request: httpx.Request, *, paid: bool, stream: bool) -> httpx.Response:
+        try:
+            response = await self.client.send(request, stream=stream)
+            if response.status_code >= 400:
+                await response.aread()
+        except httpx.TransportError as error:
+            raise self._broken(error, paid=paid) from error
+        if response.status_code >= 400:
+            raise self._refused(response, paid=paid)
+        return response
+
+    def _refused(self, response: httpx.Response, *, paid: bool) -> BifrostError:
+        error = self.read_error(response)
+        error.message = self.redact(error.message)
+        error.provider = error.provider or self.provider
+        if error.retry_after is None:
+            error.retry_after = retry_after(response.headers)
+        if paid and (response.status_code >= 500 or response.status_code == 408):
+            return self._unknown(f"{self.provider} answered {response.status_code} to it: {error.message}")
+        return error
+
+    def _broken(self, error: httpx.TransportError, *, paid: bool) -> BifrostError:
+        reason = self.redact(str(error)) or type(error).__name__
+        if paid and not isinstance(error, NEVER_ARRIVED):
+            return self._unknown(f"no answer came from {self.provider} ({reason})")
+        address = f"The address is {self.base_url} (from: {self.address_from})."
+        if isinstance(error, httpx.TimeoutException) and not isinstance(error, NEVER_ARRIVED):
+            late = f"{self.provider} did not answer in time."
+            return UpstreamTimeoutError(late, hint=address, provider=self.provider)
+        if isinstance(error, NEVER_ARRIVED):
+            hint = f"{address} Check the network, and HTTPS_PROXY if you need one."
+            return NetworkError(f"{self.provider} could not be reached: {reason}.", hint=hint, provider=self.provider)
+        return NetworkError(f"The connection to {self.provider} broke: {reason}.", hint=address, provider=self.provider)
+
+    def _unknown(self, reason: str) -> OutcomeUnknownError:
+        return OutcomeUnknownError(f"The create may or may not have arrived: {reason}.", provider=self.provider)
+
+    async def _repeat(self, attempt: Callable[[], Awaitable[httpx.Response]], *, paid: bool) -> httpx.Response:
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self.attempts),
+            wait=pause,
+            retry=retry_if_exception(surely_absent if paid else passing),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return await retrying(attempt)
+
+
+def _content(json: Any, file: Reading | None, form: Form | None) -> tuple[dict[str, str], dict[str, Any]]:
+    """The headers that describe a body, and the body as httpx takes it."""
+    if file is not None and form is not None:
+        return {}, {"data": form.fields, "files": {form.name: (form.filename, file, form.media_type)}}
+    if file is not None:
+        return {"content-length": str(file.source.size)}, {"content": _blocks(file)}
+    return ({"content-type": "application/json"}, {"content": orjson.dumps(json)}) if json is not None else ({}, {})
+
+
+async def _blocks(file: Reading) -> AsyncIterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block
+
+
+def passing(error: BaseException) -> bool:
+    """Whether a read that failed this way may work in a moment."""
+    return isinstance(error, UpstreamError | RateLimitError | OverloadedError) and _soon(error)
+
+
+def surely_absent(error: BaseException) -> bool:
+    """Whether a paid call that failed this way surely did not arrive, and may be sent again."""
+    never_arrived = isinstance(error, NetworkError) and isinstance(error.__cause__, NEVER_ARRIVED)
+    return (never_arrived or isinstance(error, RateLimitError)) and _soon(error)
+
+
+def _soon(error: BaseException) -> bool:
+    return isinstance(error, BifrostError) and (error.retry_after or 0) <= LONGEST_PAUSE
+
+
+def pause(state: RetryCallState) -> float:
+    """Seconds before the next attempt: what the provider asked for, else 0.5, 1, 2, 4 with a little chance."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, BifrostError) and error.retry_after is not None:
+        return error.retry_after
+    return float(0.5 * 2 ** (state.attempt_number - 1) * random.uniform(0.8, 1.2))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from `retry-after-ms` or `Retry-After` (a number or an HTTP date); None where there is none."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        return max(0.0, float(value) if _is_number(value) else parsedate_to_datetime(value).timestamp() - time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).strip().isdigit()

@@ -1,0 +1,100 @@
+"""The parts of the README that are written from the code: `make docs` writes them, `make lint` checks them."""
+
+import inspect
+import re
+from dataclasses import fields
+
+import typer
+from typer.main import get_command
+
+from bifrost_cli import errors
+from bifrost_cli.cli.app import app
+from bifrost_cli.providers import PROVIDERS, load
+from bifrost_cli.providers.base import Capabilities
+
+
+def commands() -> str:
+    """Every command: what it does, its arguments and options."""
+    root = get_command(app)
+    context = typer.Context(root, info_name="bifrost")
+    return "\n".join(_command(root, context))
+
+
+def _command(command, context) -> list[str]:
+    if not hasattr(command, "commands"):
+        return [_describe(command, context)]
+    lines = []
+    for name, child in command.commands.items():
+        lines += _command(child, typer.Context(child, info_name=name, parent=context))
+    return lines
+
+
+def _describe(command, context) -> str:
+    arguments = " ".join(param.human_readable_name for param in command.params if param.param_type_name == "argument")
+    title = f"#### `{context.command_path} {arguments}`".replace(" `", "`", 1) if not arguments else None
+    title = title or f"#### `{context.command_path} {arguments}`"
+    summary = inspect.cleandoc(command.help or "").splitlines()[0]
+    rows = [_option(param) for param in command.params if param.param_type_name == "option" and _own(param)]
+    example = re.search(r"Example: (.+)", command.epilog or "")
+    parts = [title, "", summary, ""]
+    parts += [*rows, ""] if rows else []
+    parts += ["```sh", example.group(1), "```", ""] if example else []
+    return "\n".join(parts)
+
+
+COMMON = {"sandbox", "json", "quiet", "debug", "config", "provider", "help"}
+
+
+def _own(param) -> bool:
+    return param.name not in COMMON
+
+
+def _option(param) -> str:
+    value = "" if param.is_flag else f" {param.metavar or param.name.upper()}"
+    return f"- `{', '.join(param.opts)}{value}`: {param.help}"
+
+
+def exit_codes() -> str:
+    """The table of exit codes, from the error classes."""
+    rows = ["| exit | when | HTTP at `serve` |", "| --- | --- | --- |", "| 0 | done | 200 |"]
+    classes = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.BifrostError)]
+    for code in sorted({kind.exit_code for kind in classes}):
+        said = [_first_sentence(kind) for kind in classes if kind.exit_code == code]
+        statuses = sorted({kind.status for kind in classes if kind.exit_code == code})
+        rows.append(f"| {code} | {'; '.join(said)} | {', '.join(map(str, statuses))} |")
+    return "\n".join([*rows, "| 130 | interrupted (Ctrl-C); the batch goes on | - |"])
+
+
+def _first_sentence(kind: type) -> str:
+    text = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    return f"`{kind.__name__}`: {text.rstrip('.')}"
+
+
+def providers() -> str:
+    """What each provider offers, and its limits."""
+    names = list(PROVIDERS)
+    adapters = [load(name) for name in names]
+    rows = [f"| | {' | '.join(f'`{name}`' for name in names)} |", f"| --- |{' --- |' * len(names)}"]
+    for field in fields(Capabilities):
+        offered = [getattr(adapter.capabilities, field.name) for adapter in adapters]
+        rows.append(f"| {field.name.replace('_', ' ')} | {' | '.join(_shown(value) for value in offered)} |")
+    rows.append(f"| requests in a provider batch | {' | '.join(f'{a.limits.max_requests:,}' for a in adapters)} |")
+    rows.append(f"| bytes in a provider batch | {' | '.join(f'{a.limits.max_bytes:,}' for a in adapters)} |")
+    rows.append(f"| one model in a provider batch | {' | '.join(_shown(a.limits.one_model) for a in adapters)} |")
+    return "\n".join(rows)
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) or "-" if isinstance(value, tuple) else "yes" if value else "-"
+
+
+def settings() -> str:
+    """Every setting of every provider: its name in the config file, its variables, its default."""
+    rows = ["| provider | setting | what | variables | default |", "| --- | --- | --- | --- | --- |"]
+    for name in PROVIDERS:
+        for setting in load(name).settings:
+            variables = ", ".join(f"`{variable}`" for variable in setting.env) or "-"
+            what = setting.help + (f" ({', '.join(setting.choices)})" if setting.choices else "")
+            default = f"`{setting.default}`" if setting.default else "-"
+            rows.append(f"| {name} | `{setting.name}` | {what} | {variables} | {default} |")
+    return "\n".join(rows)
