@@ -69,12 +69,15 @@ class Settings(Mapping[str, str]):
 
 @dataclass
 class Config:
-    """Everything that is configured: the environment, the file's tables, and flags given for this run."""
+    """Everything that is configured: the environment, the file's tables, and flags given for this run.
 
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    Its repr shows none of these: keys are among them.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     path: Path | None = None
-    flags: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(

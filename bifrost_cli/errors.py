@@ -27,8 +27,11 @@ Each class states the exit code of the command line, the HTTP status that `serve
 A message says what failed and why; `hint` says what to do next, naming the variable or flag.
 """
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from bifrost_cli.models import Batch
 
 
 class BifrostError(Exception):
@@ -216,9 +219,13 @@ class PartialError(BifrostError):
 
 
 class OutcomeUnknownError(BifrostError):
-    """A create left and no answer came back: it may or may not have arrived, and is not repeated."""
+    """A create left and no answer came back: it may or may not have arrived, and is not repeated.
+
+    `candidates` are the batches that may be the one, where the provider's list has more than one.
+    """
 
     exit_code = 10
+    candidates: "Sequence[Batch]" = ()
 
 
 BY_STATUS: dict[int, type[BifrostError]] = {

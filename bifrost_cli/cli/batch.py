@@ -1,36 +1,33 @@
-"""`bifrost batch`: create, list, get, cancel, delete, results and wait."""
+"""`bifrost batch`: create, list, get, cancel, delete, results, wait, retry and reconcile."""
 
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bifrost_cli.cli.files import confirm
-from bifrost_cli.cli.session import Session, duration, with_session
-from bifrost_cli.errors import BifrostError, PartialError, UsageError
+from bifrost_cli.cli.session import Session, with_session
+from bifrost_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from bifrost_cli.cli.output import Output
-    from bifrost_cli.cli.render import Screen
     from bifrost_cli.core.bifrost import Bifrost
-    from bifrost_cli.core.plan import Plan
-    from bifrost_cli.core.submit import Submission
-    from bifrost_cli.models import Batch, BatchResult
+    from bifrost_cli.models import Batch
 
 app = typer.Typer(no_args_is_help=True, help="Create, follow and read batches of requests.")
 CODES = "Exit codes: 0 done, 2 usage or input, 3 key, 4 not found, 5 refused, 6 rate limit, 7 provider or network"
 WAIT_CODES = f"{CODES}, 8 not ended in time, 9 some requests did not succeed"
 CREATE_CODES = f"{WAIT_CODES}, 10 a create may or may not have arrived."
-Order = Literal["any", "input"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A batch's id, such as msgbatch_01Ab or openai:batch_01ab.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Batches' ids.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for its end.")]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", "-o", help="Write results here as JSONL, whole or not at all; - is stdout.")
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Write results here, whole or not at all; - is stdout."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the output.")]
-OrderOption = Annotated[Order, typer.Option("--order", help="Results in the provider's order, or the input's.")]
+OrderOption = Annotated[
+    Literal["any", "input"], typer.Option("--order", help="Results in the provider's order, or the input's.")
+]
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="TIME", help="Wait no longer than this, e.g. 90s, 15m or 24h.")
 ]
@@ -50,22 +47,22 @@ def create(
     file_id: Annotated[
         str | None, typer.Option("--file-id", metavar="ID", help="An input uploaded before, in the provider's form.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="For requests that name none.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="For requests that say none.")] = None,
-    endpoint: Annotated[str | None, typer.Option(help="OpenAI: responses, chat or auto.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="For requests that name none.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="For requests that say none.")] = None,
+    endpoint: Annotated[str | None, typer.Option(metavar="NAME", help="OpenAI: responses, chat or auto.")] = None,
     drop: Annotated[
         list[str] | None, typer.Option(metavar="FIELD", help="Consent to losing a field the provider cannot take.")
     ] = None,
-    anthropic_version: Annotated[str | None, typer.Option(help="Anthropic: the version header.")] = None,
-    beta: Annotated[list[str] | None, typer.Option(help="Anthropic: a beta to ask for.")] = None,
+    anthropic_version: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Anthropic: the version header.")
+    ] = None,
+    beta: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Anthropic: a beta to ask for.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The same key gives the same batch, however often it is run.")
     ] = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="Make a new batch, also if one of these requests was left.")
-    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Make a new batch, even where a run was interrupted.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and show the plan; send nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end.")] = False,
+    wait: WaitOption = False,
     output: OutputOption = None,
     force: ForceOption = False,
     order: OrderOption = "any",
@@ -73,30 +70,27 @@ def create(
     poll: PollOption = None,
 ) -> None:
     """Create a batch. Nothing is sent unless every request can be; -o waits and writes the results."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli.output import Output
 
     session.note_ids([file_id] if file_id else [])
     if (input is None) == (file_id is None):
         raise UsageError("Give either an input or --file-id.", hint="bifrost batch create requests.jsonl")
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    pace = {"timeout": duration(timeout) if timeout else None, "poll": duration(poll) if poll else None}
-    defaults = {"model": model, "max_tokens": max_tokens}
+    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
 
     async def go(bifrost: "Bifrost") -> None:
+        job = steps.Job(bifrost, screen, session)
+        if bifrost.given and not dry_run:
+            bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
+        defaults = {"model": model, "max_tokens": max_tokens}
         with ExitStack() as stack:
-            if bifrost.given and not dry_run:
-                bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
-            planned = bifrost.plan_file(file_id) if file_id else _plan(bifrost, screen, input or "-", defaults)
-            plan = stack.enter_context(planned)
+            plan = stack.enter_context(bifrost.plan_file(file_id) if file_id else job.plan(input or "-", defaults))
             if dry_run:
                 return screen.plan(plan.parts)
-            place = stack.enter_context(_output(output, force)) if output else None
+            place = stack.enter_context(Output(output, force=force)) if output else None
             submission = stack.enter_context(bifrost.submission(plan, key=idempotency_key, anew=new))
-            batch = await _submit(submission, screen, session)
-            session.resume = _resume(batch.id, output)
-            _show_created(screen, batch, place)
-            if wait or place:
-                await _wait_and_read(bifrost, screen, session, batch.id, place, order, pace)
+            await job.carry_out(submission, place, pace, reading, wait=wait)
 
     flags = {"endpoint": endpoint} if endpoint else {}
     session.run(go, flags=flags, version=anthropic_version, betas=tuple(beta or ()), drop=frozenset(drop or ()))
@@ -107,7 +101,7 @@ def create(
 def list_(
     *,
     session: Session,
-    limit: Annotated[int, typer.Option(min=1, help="How many of each provider, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of each provider, newest first.")] = 20,
     all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep the table live, until Ctrl-C.")] = False,
 ) -> None:
@@ -120,20 +114,12 @@ def list_(
 
     async def listed(bifrost: "Bifrost") -> list["Batch"]:
         names = bifrost.configured() if session.provider == "all" else [bifrost.default]
+        wanted = None if all else limit
         found = [batch for name in names async for batch in bifrost.list_batches(provider=name, limit=wanted)]
         return sorted(found, key=lambda batch: batch.created_at, reverse=True)
 
-    async def keep(bifrost: "Bifrost") -> None:
-        import asyncio
-
-        with live.watching(screen) as draw:
-            while True:
-                draw(await listed(bifrost))
-                await asyncio.sleep(2)
-
-    wanted = None if all else limit
     if watch:
-        session.run(keep)
+        session.run(lambda bifrost: live.watch(screen, lambda: listed(bifrost)))
     else:
         screen.batches(session.run(listed))
 
@@ -168,10 +154,7 @@ def cancel(*, session: Session, ids: Ids) -> None:
 @app.command("delete", epilog=f"Example: bifrost batch delete msgbatch_01Ab --yes\n\n{CODES}.")
 @with_session()
 def delete(
-    *,
-    session: Session,
-    ids: Ids,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    *, session: Session, ids: Ids, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
     """Delete ended batches and their results, where the provider can. Asks first on a terminal."""
     from bifrost_cli.cli import render
@@ -198,17 +181,21 @@ def results(
     force: ForceOption = False,
     order: OrderOption = "any",
     errors_only: Annotated[bool, typer.Option("--errors-only", help="Only requests that did not succeed.")] = False,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Of a retry: the whole, with what succeeded before.")
+    ] = False,
 ) -> None:
     """Read an ended batch's results: every request once, as Anthropic's result lines."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli.output import Output
 
     session.note_ids([id])
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
     async def go(bifrost: "Bifrost") -> None:
         with ExitStack() as stack:
-            place = stack.enter_context(_output(output, force)) if output else None
-            await _read(bifrost, screen, id, place, order, errors_only)
+            place = stack.enter_context(Output(output, force=force)) if output else None
+            await steps.Job(bifrost, screen, session).read(id, place, steps.Reading(order, errors_only, merged))
 
     session.run(go)
 
@@ -220,7 +207,8 @@ def wait(
     session: Session,
     ids: Ids,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Then write the results here; with several ids, a folder.")
+        str | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Then write the results here; of several ids, a folder."),
     ] = None,
     force: ForceOption = False,
     order: OrderOption = "any",
@@ -228,175 +216,77 @@ def wait(
     poll: PollOption = None,
 ) -> None:
     """Wait for batches to end."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli.output import Output
 
     session.note_ids(ids)
     session.resume = f"bifrost batch wait {' '.join(ids)}"
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    pace = {"timeout": duration(timeout) if timeout else None, "poll": duration(poll) if poll else None}
+    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
 
     async def go(bifrost: "Bifrost") -> None:
+        job = steps.Job(bifrost, screen, session)
         with ExitStack() as stack:
-            places = {id: stack.enter_context(_output(path, force)) for id, path in _paths(ids, output).items()}
-            ended = await _wait(bifrost, screen, ids, pace)
+            paths = steps.places(ids, output)
+            places = {id: stack.enter_context(Output(path, force=force)) for id, path in paths.items()}
+            ended = await job.wait(ids, pace)
             if not places:
-                return _show_ended(screen, ended)
-            failed = [await _outcome(_read(bifrost, screen, id, place, order)) for id, place in places.items()]
-            for error in filter(None, failed):
-                raise error
+                return job.show_ended(list(ended.values()))
+            await steps.each_to_its_end([job.read(id, place, reading) for id, place in places.items()])
 
     session.run(go)
 
 
-# -- steps ------------------------------------------------------------------------------------------------------
-
-
-def _plan(bifrost: "Bifrost", screen: "Screen", path: str, defaults: dict[str, Any]) -> "Plan":
-    from bifrost_cli.cli import live
-    from bifrost_cli.cli.input import opened
-    from bifrost_cli.core import jsonl
-
-    given = {name: value for name, value in defaults.items() if value is not None}
-    with opened(path) as stream, live.counting(screen, "Checking requests") as counted:
-        lines = live.each(jsonl.read(stream), counted)
-        return bifrost.plan_batch(lines, source="stdin" if path == "-" else path, defaults=given)
-
-
-async def _submit(submission: "Submission", screen: "Screen", session: Session) -> "Batch":
-    from bifrost_cli.cli import live
-
-    made: list[str] = []
-    plan, run = submission.plan, submission.run
-    if run.resumed:
-        screen.resumed(run.created_at)
-
-    def on_created(batch: "Batch") -> None:
-        made.append(batch.id)
-        session.resume = _resume("~".join(made), None)
-        if len(plan.parts) > 1:
-            screen.say(f"Created {batch.id} ({len(made)} of {len(plan.parts)})")
-
-    with live.sending(screen, plan.name, sum(part.size for part in plan.parts)) as on_sent:
-        return await submission.create(on_created=on_created, on_sent=on_sent)
-
-
-def _show_created(screen: "Screen", batch: "Batch", place: "Output | None") -> None:
-    """The id, as soon as it exists: on stdout, unless the results go there."""
-    if place and place.is_stdout:
-        screen.say(f"Created {batch.id}")
-    else:
-        screen.created(batch)
-
-
-async def _wait_and_read(
-    bifrost: "Bifrost",
-    screen: "Screen",
+@app.command("retry", epilog=f"Example: bifrost batch retry openai:batch_01ab --wait -o rest.jsonl\n\n{CREATE_CODES}")
+@with_session()
+def retry(
+    *,
     session: Session,
-    id: str,
-    place: "Output | None",
-    order: Order,
-    pace: dict[str, float | None],
+    id: Id,
+    input: Annotated[
+        str | None, typer.Argument(metavar="INPUT", help="What the batch was made from; known where it was made.")
+    ] = None,
+    all_failed: Annotated[
+        bool, typer.Option("--all-failed", help="All that did not succeed, not only expired and passing errors.")
+    ] = False,
+    wait: WaitOption = False,
+    output: OutputOption = None,
+    force: ForceOption = False,
+    order: OrderOption = "any",
+    timeout: TimeoutOption = None,
+    poll: PollOption = None,
 ) -> None:
-    ended = await _wait(bifrost, screen, [id], pace)
-    if place is None:
-        return _show_ended(screen, ended)
-    session.resume = f"bifrost batch results {id} -o {place.path}"
-    await _read(bifrost, screen, id, place, order)
-
-
-async def _wait(
-    bifrost: "Bifrost", screen: "Screen", ids: list[str], pace: dict[str, float | None]
-) -> dict[str, "Batch"]:
-    """Follow batches to their ends, side by side."""
-    import asyncio
-
-    from bifrost_cli.cli import live
-
-    ended: dict[str, Batch] = {}
-
-    async def follow(id: str) -> None:
-        async for batch in bifrost.wait_batch(id, **pace):
-            ended[id] = batch
-            waiting.update(id, batch)
-
-    with live.Waiting(screen).shown() as waiting:
-        outcomes = await asyncio.gather(*(_outcome(follow(id)) for id in dict.fromkeys(ids)))
-    for error in filter(None, outcomes):
-        raise error
-    return ended
-
-
-async def _outcome(work: Any) -> BifrostError | None:
-    """What went wrong with one of several, so that the others go on."""
-    try:
-        await work
-    except BifrostError as error:
-        return error
-    return None
-
-
-def _show_ended(screen: "Screen", ended: dict[str, "Batch"]) -> None:
-    if not screen.quiet:
-        screen.batches(list(ended.values()))
-    failed = {id: batch for id, batch in ended.items() if batch.request_counts.succeeded < batch.request_counts.total}
-    failed |= {id: batch for id, batch in ended.items() if batch.errors}
-    if failed:
-        reasons = "; ".join(error.message for batch in failed.values() for error in (batch.errors or [])[:3])
-        message = f"Some requests did not succeed. {reasons}".strip()
-        raise PartialError(message, hint=f"See why: bifrost batch results {next(iter(failed))} --errors-only")
-
-
-async def _read(
-    bifrost: "Bifrost", screen: "Screen", id: str, place: "Output | None", order: Order, errors_only: bool = False
-) -> None:
-    """Deliver a batch's results and say how it came out. Raises PartialError where some did not succeed."""
-    from bifrost_cli.cli import live
-    from bifrost_cli.cli.render import Failures
-    from bifrost_cli.core.results import Audit
-
-    audit, failures = Audit(), Failures()
-
-    async def wanted() -> AsyncIterator["BatchResult"]:
-        async for result in bifrost.batch_results(id, order=order, audit=audit):
-            failures.note(result)
-            if not errors_only or result["result"]["type"] != "succeeded":
-                yield result
-
-    if place is None:
-        await screen.results(wanted())
-    else:
-        with live.counting(screen, "Reading results") as counted:
-            await _write(wanted(), place, counted)
-    screen.summary(audit, failures)
-    if not audit.agrees:
-        raise BifrostError(f"The results of {id} do not match its requests: {audit.describe()}.")
-    if audit.unsuccessful:
-        raise PartialError(f"{audit.unsuccessful:,} of {audit.out:,} requests did not succeed.")
-
-
-async def _write(results: AsyncIterator["BatchResult"], place: "Output", counted: Any) -> None:
-    import orjson
-
-    async for result in results:
-        place.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
-        counted(1)
-    place.finish()
-
-
-def _output(path: str, force: bool) -> "Output":
+    """Send again what failed for a passing reason, under the same custom_ids, as a new batch."""
+    from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
 
-    return Output(path, force=force)
+    session.note_ids([id])
+    screen = render.Screen(json=session.json, quiet=session.quiet)
+    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
+    origin = steps.origin_of(session, id, input)
+
+    async def go(bifrost: "Bifrost") -> None:
+        job = steps.Job(bifrost, screen, session)
+        with ExitStack() as stack:
+            place = stack.enter_context(Output(output, force=force)) if output else None
+            plan = await job.plan_retry(id, origin, all_failed=all_failed)
+            if plan is None:
+                return screen.say("Nothing to retry: no request failed for a passing reason (see --all-failed).")
+            submission = stack.enter_context(bifrost.submission(stack.enter_context(plan), parent=id))
+            await job.carry_out(submission, place, pace, reading, wait=wait)
+
+    session.run(go, flags=origin.flags, drop=frozenset(origin.drop))
 
 
-def _paths(ids: list[str], output: str | None) -> dict[str, str]:
-    """Where each batch's results go: the path itself, or files in the folder that it names for several."""
-    if output is None or len(ids) == 1:
-        return {ids[0]: output} if output else {}
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
-    return {id: str(folder / f"{id.replace(':', '-').replace('~', '+')}.jsonl") for id in ids}
+@app.command("reconcile", epilog=f"Example: bifrost batch reconcile\n\n{CODES}, 10 some could not be settled.")
+@with_session(provider=False)
+def reconcile(*, session: Session) -> None:
+    """Look up creates whose outcome is not known here, after a crash, and note what became of them."""
+    from bifrost_cli.cli import render
+    from bifrost_cli.core.reconcile import reconcile
+    from bifrost_cli.errors import OutcomeUnknownError
 
-
-def _resume(id: str, output: str | None) -> str:
-    return f"bifrost batch wait {id}" + (f" -o {output}" if output else "")
+    settled = session.run(reconcile)
+    render.Screen(json=session.json, quiet=session.quiet).settled(settled)
+    if any(each.outcome == "open" for each in settled):
+        raise OutcomeUnknownError("Some creates could not be settled.", hint="See the reasons above.")

@@ -1,7 +1,8 @@
 """Progress while it happens, on stderr: bars on a terminal, plain lines elsewhere."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -24,6 +25,7 @@ from bifrost_cli.models import Batch
 
 SMALL = 1_000_000
 QUIET_SECONDS = 60.0
+WATCH_SECONDS = 2.0
 T = TypeVar("T")
 Moved = Callable[[int], object]
 
@@ -135,11 +137,12 @@ class Waiting:
             self.said[id] = (text, time.monotonic())
 
 
-@contextmanager
-def watching(screen: Screen) -> Iterator[Callable[[list[Batch]], None]]:
-    """A table of batches that is drawn anew at each call."""
-    with Live(console=screen.out, auto_refresh=False) as live:
-        yield lambda batches: live.update(batch_table(batches), refresh=True)
+async def watch(screen: Screen, listed: Callable[[], Awaitable[list[Batch]]]) -> None:
+    """A table of batches, drawn anew every two seconds until interrupted."""
+    with Live(console=screen.out, auto_refresh=False, screen=False) as live:
+        while True:
+            live.update(batch_table(await listed()), refresh=True)
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 def shortened(id: str) -> str:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bifrost_cli.core.plan import PlannedPart
+from bifrost_cli.core.reconcile import Settled
 from bifrost_cli.core.results import Audit
 from bifrost_cli.errors import BifrostError, InputError
 from bifrost_cli.models import Batch, BatchResult, File
@@ -42,6 +43,7 @@ class Screen:
     def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
         self.json = json
         self.quiet = quiet
+        self.said: set[str] = set()
         self.out = Console(highlight=False)
         self.err = Console(stderr=True, highlight=False)
 
@@ -54,6 +56,17 @@ class Screen:
         """A line on stderr, unless only ids are wanted."""
         if not self.quiet:
             self.err.print(Text(clean(message), style=style), soft_wrap=True)
+
+    def say_once(self, message: str) -> None:
+        """A line on stderr, if it has not been said."""
+        if message not in self.said:
+            self.said.add(message)
+            self.say(message)
+
+    @property
+    def asks(self) -> bool:
+        """A person is there to answer a question."""
+        return sys.stdin.isatty() and self.err.is_terminal
 
     # -- objects ------------------------------------------------------------------------------------------------
 
@@ -123,6 +136,15 @@ class Screen:
         ]
         self._table(("Provider", "Model", "Endpoint", ">Requests", ">Bytes"), rows, "Nothing.")
         self.say("Nothing was submitted (--dry-run).")
+
+    def settled(self, settled: Sequence[Settled]) -> None:
+        """What `batch reconcile` found out."""
+        rows = [each.row() for each in settled]
+        if not self.tables:
+            return self._lines(rows)
+        columns = ("Intent", "Provider", ">Requests", "Left at", "Source", "Outcome")
+        cells = [settled_row(row) for row in rows]
+        self._table(columns, cells, "No open intents: the outcome of every create is known.")
 
     def providers(self, rows: Sequence[dict[str, Any]]) -> None:
         """What is configured, and what each provider offers."""
@@ -295,6 +317,13 @@ def file_row(file: File) -> list[str]:
     """One row of the list of files."""
     times = (moment(file.created_at), moment(file.expires_at))
     return [file.id, file.filename, file.mime_type, size(file.size_bytes), *times, file.purpose or "-"]
+
+
+def settled_row(row: dict[str, Any]) -> list[str]:
+    """One row of what `batch reconcile` found out."""
+    left_at = moment(datetime.fromtimestamp(row["left_at"], UTC))
+    outcome = row["id"] or row["reason"] or "never arrived"
+    return [row["intent"], row["provider"], f"{row['requests']:,}", left_at, row["source"], outcome]
 
 
 def batch_table(batches: Sequence[Batch]) -> Table:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import refs, wait
-from bifrost_cli.core.combine import combine
+from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.order import in_order
 from bifrost_cli.core.plan import Plan, Planner
@@ -140,20 +140,25 @@ class Bifrost:
         def route(model: str) -> tuple[str, str]:
             return refs.route(model, given=self.given, default=self.default)
 
-        return Planner(self.adapter, route, defaults).plan(lines, source)
+        options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
+        path = str(Path(source).absolute()) if Path(source).is_file() else source
+        return Planner(self.adapter, route, defaults).plan(lines, Plan(source, path, options))
 
     def plan_file(self, file_id: str, *, endpoint: str = "") -> Plan:
         """The plan of a batch from a file that was uploaded in the provider's own form."""
         ref = self._file(file_id)
         return Plan.of_file(self.adapter(ref.provider), ref.native, endpoint)
 
-    def submission(self, plan: Plan, *, key: str | None = None, anew: bool = False) -> Submission:
+    def submission(
+        self, plan: Plan, *, key: str | None = None, anew: bool = False, parent: str | None = None
+    ) -> Submission:
         """The run of a plan, new or taken up where it was left; a context manager (see Submission).
 
-        Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing.
+        Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing; `parent` is the id
+        of the batch whose failed requests these are.
         """
         addresses = {name: self.ready(name).http.base_url for name in {part.key.provider for part in plan.parts}}
-        run = self.journal.begin(plan, addresses, key=key, anew=anew)
+        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent)
         return Submission(plan, run, self.journal, self.ready)
 
     async def create_batch(
@@ -164,7 +169,8 @@ class Bifrost:
         Raises OutcomeUnknownError where an answer was lost and the provider's list does not settle it.
         """
         with self.submission(plan, key=key) as submission:
-            return await submission.create(on_created=on_created, on_sent=on_sent)
+            submission.on_created, submission.on_sent = on_created, on_sent
+            return await submission.create()
 
     def list_batches(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[Batch]:
         """Provider batches, ours or not, newest first; all of them where `limit` is None."""
@@ -173,12 +179,15 @@ class Bifrost:
 
     async def get_batch(self, id: str) -> Batch:
         """A batch as it is now."""
-        parts = self._batch(id)
-        return combine(parts, await self._each(parts, lambda ref: self.ready(ref.provider).get_batch(ref.native)))
+        parts = self.batch_refs(id)
+        return combine(parts, await self._each(parts, self._get))
+
+    async def _get(self, ref: Ref) -> Batch:
+        return with_total(await self.ready(ref.provider).get_batch(ref.native), self.journal.requests(ref))
 
     async def cancel_batch(self, id: str) -> Batch:
         """Ask for a stop; requests already running may still succeed."""
-        parts = self._batch(id)
+        parts = self.batch_refs(id)
         return combine(parts, await self._each(parts, self._cancel))
 
     async def _cancel(self, ref: Ref) -> Batch:
@@ -188,7 +197,7 @@ class Bifrost:
 
     async def delete_batch(self, id: str) -> None:
         """Delete an ended batch and its results, where the provider can."""
-        parts = self._batch(id)
+        parts = self.batch_refs(id)
         await self._each(parts, lambda ref: self.ready(ref.provider).delete_batch(ref.native))
 
     def wait_batch(self, id: str, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
@@ -202,8 +211,8 @@ class Bifrost:
 
         Raises PendingError where the batch has not ended.
         """
-        parts = self._batch(id)
-        batches = await self._each(parts, lambda ref: self.ready(ref.provider).get_batch(ref.native))
+        parts = self.batch_refs(id)
+        batches = await self._each(parts, self._get)
         if not combine(parts, batches).ended:
             raise PendingError(f"{id} has not ended; its results come when it has.", hint=f"bifrost batch wait {id}")
         results = self._results(parts, batches, audit or Audit())
@@ -232,7 +241,12 @@ class Bifrost:
     async def _each(self, parts: tuple[Ref, ...], call: Callable[[Ref], Any]) -> list[Any]:
         return await asyncio.gather(*(call(ref) for ref in parts))
 
-    def _batch(self, id: str) -> tuple[Ref, ...]:
+    def note_delivered(self, id: str) -> None:
+        """A batch's results are where they should be: its run is closed, if it is of this machine."""
+        self.journal.close_of(self.batch_refs(id))
+
+    def batch_refs(self, id: str) -> tuple[Ref, ...]:
+        """The parts that a batch's id names. Raises UsageError where it is ill-formed."""
         return refs.parse(id, given=self.given, default=self.default)
 
 

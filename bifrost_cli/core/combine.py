@@ -27,6 +27,14 @@ def combine(refs: Sequence[Ref], batches: Sequence[Batch]) -> Batch:
     )
 
 
+def with_total(batch: Batch, requests: int | None) -> Batch:
+    """The batch with its total, where a provider has not counted yet, or never will because it refused the whole."""
+    if not requests or batch.request_counts.total:
+        return batch
+    place = "errored" if batch.ended else "processing"
+    return batch.model_copy(update={"request_counts": RequestCounts(**{place: requests})})
+
+
 def sum_counts(counts: Sequence[RequestCounts]) -> RequestCounts:
     """Member by member."""
     names = RequestCounts.model_fields

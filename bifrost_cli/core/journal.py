@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 from uuid import uuid4
+
+import orjson
 
 from bifrost_cli.core.plan import Plan, read_ids
 from bifrost_cli.core.refs import Ref
@@ -28,7 +30,7 @@ RESUMABLE_HOURS = 48
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, created_at REAL NOT NULL, closed_at REAL, source TEXT NOT NULL, requests INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL, key TEXT UNIQUE);
+    fingerprint TEXT NOT NULL, key TEXT UNIQUE, parent TEXT, options TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_fingerprint ON runs (fingerprint);
 CREATE TABLE IF NOT EXISTS parts (
     run TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
@@ -90,6 +92,15 @@ class OpenIntent(NamedTuple):
     source: str
 
 
+class Origin(NamedTuple):
+    """Where the requests of a run came from: the input's absolute path (or a word for what is no file), the id of the
+    batch they are a retry of, and the options they were encoded with."""
+
+    source: str
+    parent: str | None
+    options: dict[str, Any]
+
+
 class Journal:
     """Safe for many processes at once."""
 
@@ -99,17 +110,26 @@ class Journal:
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
-    def begin(self, plan: Plan, addresses: dict[str, str], *, key: str | None = None, anew: bool = False) -> Run:
+    def begin(
+        self,
+        plan: Plan,
+        addresses: dict[str, str],
+        *,
+        key: str | None = None,
+        anew: bool = False,
+        parent: str | None = None,
+    ) -> Run:
         """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
 
-        With `key`, the run of that key, once no other process holds it, however it ended. Raises ConflictError where
-        the key was used for other requests, ConfigError where the journal cannot be written.
+        With `key`, the run of that key, once no other process holds it, however it ended. `parent` is the id of the
+        batch that these are a retry of. Raises ConflictError where the key was used for other requests, ConfigError
+        where the journal cannot be written.
         """
         fingerprint = plan.fingerprint(addresses)
         with self._write() as db:
             found = self._of_key(db, key, fingerprint) if key else None if anew else self._of_requests(db, fingerprint)
             if found is None:
-                return self._insert(db, plan, addresses, fingerprint, key)
+                return self._insert(db, plan, addresses, fingerprint, key, parent)
         run, lock = found
         with self._write() as db:
             created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (run,)).fetchone()[0]
@@ -137,14 +157,21 @@ class Journal:
         return None
 
     def _insert(
-        self, db: sqlite3.Connection, plan: Plan, addresses: dict[str, str], fingerprint: str, key: str | None
+        self,
+        db: sqlite3.Connection,
+        plan: Plan,
+        addresses: dict[str, str],
+        fingerprint: str,
+        key: str | None,
+        parent: str | None,
     ) -> Run:
         run, now = uuid4().hex[:16], time.time()
         lock = self._lock(run)
         assert lock is not None
         self._keep_ids(plan, run)
-        row = (run, now, None, plan.name, plan.requests, fingerprint, key)
-        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        options = orjson.dumps(plan.options).decode()
+        row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options)
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         rows = [
             (run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model, part.key.endpoint,
              part.requests, "planned", None, None, now)
@@ -188,6 +215,24 @@ class Journal:
             parts = self._parts(db, "state IN ('intended', 'unknown')", ())
             sources = dict(db.execute("SELECT id, source FROM runs").fetchall())
         return [OpenIntent(part, sources[part.run]) for part in parts if not self._is_held(part.run)]
+
+    def origin(self, parts: Sequence[Ref]) -> Origin | None:
+        """Where the requests of these batches came from; None where they are not of one run of this journal."""
+        runs = {run for run, _ in self._positions(parts)}
+        if len(runs) != 1:
+            return None
+        with self._open() as db:
+            row = db.execute("SELECT source, parent, options FROM runs WHERE id = ?", (runs.pop(),)).fetchone()
+        return Origin(row[0], row[1], orjson.loads(row[2]))
+
+    def requests(self, ref: Ref) -> int | None:
+        """How many requests went into a batch, where this journal knows."""
+        if not self.path.exists():
+            return None
+        with self._open() as db:
+            query = "SELECT requests FROM parts WHERE provider = ? AND native = ?"
+            row = db.execute(query, tuple(ref)).fetchone()
+        return row[0] if row else None
 
     def natives(self, provider: str, address: str) -> set[str]:
         """The native ids of all batches that this journal knows at one provider's address."""

@@ -95,11 +95,14 @@ class PlannedPart:
 class Plan:
     """The parts, and the ids in input order; on disk until `close`.
 
-    `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
+    `name` is the input's for messages, `source` its absolute path, `options` what its requests were encoded with. The
+    file `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
     """
 
-    def __init__(self, source: str) -> None:
-        self.name = source
+    def __init__(self, name: str, source: str, options: Mapping[str, Any]) -> None:
+        self.name = name
+        self.source = source
+        self.options = options
         self.parts: list[PlannedPart] = []
         self._folder = tempfile.TemporaryDirectory(prefix="bifrost-")
         self.ids_path = Path(self._folder.name) / "ids"
@@ -116,7 +119,7 @@ class Plan:
             raise UnsupportedError(
                 f"{provider.title} makes no batch from an uploaded file.", hint="Give the JSONL itself instead."
             )
-        plan = cls(file_id)
+        plan = cls(file_id, file_id, {})
         plan.new_part(Key(provider.name, "", endpoint), provider).file_id = file_id
         return plan
 
@@ -158,15 +161,14 @@ class Planner:
     total_problems: int = 0
     _open: dict[Key, PlannedPart] = field(default_factory=dict)
 
-    def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], source: str) -> Plan:
-        """Check and encode every line. Raises InputError that lists what is wrong, with nothing kept."""
-        plan = Plan(source)
+    def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], plan: Plan) -> Plan:
+        """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
         try:
             self._fill(plan, lines)
             if self.total_problems:
-                raise InputError(source, self.problems, self.total_problems)
+                raise InputError(plan.name, self.problems, self.total_problems)
             if not plan.parts:
-                raise InputError(source, [Problem(0, None, "there are no requests in it")], 1)
+                raise InputError(plan.name, [Problem(0, None, "there are no requests in it")], 1)
         except BaseException:
             plan.close()
             raise

@@ -1,22 +1,25 @@
 """Creating what is planned, each part once: an open intent is settled before anything is submitted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from bifrost_cli.core.combine import combine
+from bifrost_cli.core import wait
+from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.journal import Journal, PartRecord, Run
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref, join
-from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError
+from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, RateLimitError
 from bifrost_cli.models import Batch
 from bifrost_cli.providers.base import Part, Provider
 
 Created = Callable[[Batch], object]
 Sent = Callable[[int], object]
+Queued = Callable[[RateLimitError], object]
+Choose = Callable[[OutcomeUnknownError, Sequence[Batch]], Batch | None]
 LOOK_UPS = (1.0, 3.0, 6.0)
 CLOCK_SKEW = timedelta(seconds=60)
 
@@ -27,39 +30,104 @@ class Submission:
 
     Left with everything done (or with PartialError: the results are delivered), the run is closed. Left in any other
     way it stays open, for the same requests to be taken up where they were.
+
+    `on_created` is told of each provider batch as soon as it exists, `on_sent` of each block's length. `choose` is
+    asked where a provider's list does not settle an intent; it gives the batch, or None for none of them, or raises.
+    `on_queued` is told why parts wait.
     """
 
     plan: Plan
     run: Run
     journal: Journal
     adapters: Callable[[str], Provider]
+    on_created: Created | None = None
+    on_sent: Sent | None = None
+    on_queued: Queued | None = None
+    choose: Choose | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    batches: dict[int, Batch] = field(default_factory=dict)
 
-    async def create(self, *, on_created: Created | None = None, on_sent: Sent | None = None) -> Batch:
-        """One provider batch per part, seen as one. `on_created` is told of each as soon as it exists.
+    # -- verbs --------------------------------------------------------------------------------------------------
+
+    async def create(self) -> Batch:
+        """One provider batch per part, seen as one.
 
         Raises OutcomeUnknownError where it cannot be known whether a create arrived.
         """
-        made: list[tuple[Ref, Batch]] = []
-        for record in self.run.parts:
-            try:
-                batch = await self._made(record, on_sent)
-            except BifrostError as error:
-                raise _with_made(error, made, len(self.run.parts)) from error.__cause__
-            made.append((Ref(record.provider, batch.id), batch))
-            if on_created:
-                on_created(combine([made[-1][0]], [batch]))
-        return combine([ref for ref, _ in made], [batch for _, batch in made])
+        for record in self._queued():
+            await self._make(record)
+        return self.seen()
 
-    async def _made(self, record: PartRecord, on_sent: Sent | None) -> Batch:
+    async def begin(self) -> bool:
+        """Create the parts that the account's limits have room for now; whether that is all of them."""
+        try:
+            await self.create()
+        except RateLimitError as error:
+            if self.on_queued:
+                self.on_queued(error)
+        return not self._queued()
+
+    def follow(self, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
+        """Create what is not yet, and wait: the batch at each poll, the last one ended.
+
+        Parts that the account's limits refuse for now are queued, and created as earlier ones end.
+        """
+        return wait.follow(self._step, timeout=timeout, poll=poll, sleep=self.sleep)
+
+    async def _step(self) -> Batch:
+        await self.begin()
+        await asyncio.gather(*(self._refresh(record) for record in self.run.parts if self._running(record)))
+        return self.seen()
+
+    def _queued(self) -> list[PartRecord]:
+        return [record for record in self.run.parts if record.position not in self.batches]
+
+    def _running(self, record: PartRecord) -> bool:
+        batch = self.batches.get(record.position)
+        return batch is not None and not batch.ended
+
+    async def _refresh(self, record: PartRecord) -> None:
+        adapter = self.adapters(record.provider)
+        batch = await adapter.get_batch(self.batches[record.position].id)
+        if adapter.quota_refused(batch):
+            self.journal.mark(record, "planned", error="the account's limit refused it")
+            del self.batches[record.position]
+        else:
+            self.batches[record.position] = batch
+
+    def seen(self) -> Batch:
+        """All parts as one batch; those still queued count as processing."""
+        made = [record for record in self.run.parts if record.position in self.batches]
+        queued = self._queued()
+        if not made:
+            raise RateLimitError(queued[0].error or "The account's limits leave no room for a batch now.")
+        refs = [Ref(record.provider, self.batches[record.position].id) for record in made]
+        batch = combine(refs, [with_total(self.batches[record.position], record.requests) for record in made])
+        if queued:
+            counts = batch.request_counts
+            counts.processing += sum(record.requests for record in queued)
+            status = f"{len(made)} of {len(self.run.parts)} submitted, {len(queued)} queued"
+            batch.processing_status, batch.provider_status, batch.ended_at = "in_progress", status, None
+        return batch
+
+    # -- one part -----------------------------------------------------------------------------------------------
+
+    async def _make(self, record: PartRecord) -> None:
+        try:
+            batch = await self._made(record)
+        except BifrostError as error:
+            raise self._with_made(error) from error.__cause__
+        self.batches[record.position] = batch
+        if self.on_created:
+            self.on_created(combine([Ref(record.provider, batch.id)], [with_total(batch, record.requests)]))
+
+    async def _made(self, record: PartRecord) -> Batch:
         adapter = self.adapters(record.provider)
         if record.state == "created" and record.native:
             return await adapter.get_batch(record.native)
-        part = self._part(record, on_sent)
-        if record.open:
-            batch = await settle(self.journal, adapter, part, record)
-            if batch is not None:
-                return batch
+        part = self._part(record)
+        if record.open and (batch := await self._settle(adapter, part, record)):
+            return batch
         return await self._send(adapter, part, record)
 
     async def _send(self, adapter: Provider, part: Part, record: PartRecord) -> Batch:
@@ -79,15 +147,35 @@ class Submission:
         """The batch of a create whose answer was lost. Lists lag, so it is looked for more than once."""
         for pause in LOOK_UPS:
             await self.sleep(pause)
-            if batch := await settle(self.journal, adapter, part, record, absent="unknown"):
+            if batch := await self._settle(adapter, part, record):
                 return batch
         unknown.hint = f"{adapter.title} does not list it now. The same command, run again, looks once more first."
         raise unknown
 
-    def _part(self, record: PartRecord, on_sent: Sent | None) -> Part:
+    async def _settle(self, adapter: Provider, part: Part, record: PartRecord) -> Batch | None:
+        try:
+            return await settle(self.journal, adapter, part, record)
+        except OutcomeUnknownError as error:
+            if self.choose is None or not error.candidates:
+                raise
+            batch = self.choose(error, error.candidates)
+            if batch is not None:
+                self.journal.mark(record, "created", native=batch.id)
+            return batch
+
+    def _part(self, record: PartRecord) -> Part:
         planned = self.plan.parts[record.position]
-        source = None if planned.file_id else planned.source(on_sent)
+        source = None if planned.file_id else planned.source(self.on_sent)
         return Part(record.model, record.endpoint, record.tag, record.requests, source, planned.file_id)
+
+    def _with_made(self, error: BifrostError) -> BifrostError:
+        """The error, saying which parts exist all the same: they run, and bill."""
+        made = [Ref(r.provider, self.batches[r.position].id) for r in self.run.parts if r.position in self.batches]
+        if made and not isinstance(error, RateLimitError):
+            error.message += f" {len(made)} of {len(self.run.parts)} provider batches exist already: {join(made)}."
+        return error
+
+    # -- the run ------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self
@@ -95,16 +183,14 @@ class Submission:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        nothing_made = all(part.state in ("planned", "refused") for part in self.run.parts)
+        nothing_made = all(part.state in ("planned", "refused", "absent") for part in self.run.parts)
         if error is None or isinstance(error, PartialError) or nothing_made:
             self.journal.close(self.run.id)
         self.run.release()
 
 
-async def settle(
-    journal: Journal, adapter: Provider, part: Part, record: PartRecord, *, absent: str = "absent"
-) -> Batch | None:
-    """What became of an open intent: its batch, or None where the provider has none. Records what it finds.
+async def settle(journal: Journal, adapter: Provider, part: Part, record: PartRecord) -> Batch | None:
+    """The batch that an open intent became, which is recorded, or None where the provider lists none.
 
     Raises OutcomeUnknownError where the provider's list does not settle it.
     """
@@ -113,14 +199,4 @@ async def settle(
     batch = await adapter.find_batch(part, since, taken)
     if batch is not None:
         journal.mark(record, "created", native=batch.id)
-    elif absent == "absent":
-        journal.mark(record, "absent")
     return batch
-
-
-def _with_made(error: BifrostError, made: list[tuple[Ref, Batch]], parts: int) -> BifrostError:
-    """The error, saying which parts exist all the same: they run, and bill."""
-    if made:
-        id = join(ref for ref, _ in made)
-        error.message += f" {len(made)} of {parts} provider batches had been created before: {id}."
-    return error

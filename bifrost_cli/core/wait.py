@@ -35,14 +35,15 @@ async def follow(
 ) -> AsyncIterator[Batch]:
     """The batch at each poll, the last one ended.
 
-    An outage of up to fifteen minutes is sat out. Raises PendingError when `timeout` seconds have passed.
+    An outage of up to fifteen minutes is sat out, and rate limits for as long as they last. Raises PendingError when
+    `timeout` seconds have passed.
     """
     start = last_answer = clock()
     for pause in pauses(poll):
         try:
             batch = await get()
         except PASSING as error:
-            if clock() - last_answer > PATIENCE:
+            if clock() - last_answer > PATIENCE and not isinstance(error, RateLimitError):
                 raise
             pause = max(pause, error.retry_after or 0)
         else:

@@ -151,6 +151,10 @@ class Provider(ABC):
         """The outcome of a request (at 1-based `line` of the input) that an ended batch's results do not mention."""
         return errored(custom_id, "api_error", f"{self.title}'s results do not mention this request.")
 
+    def quota_refused(self, batch: Batch) -> bool:
+        """Whether an ended batch ran nothing because the account had too much enqueued: it may be created again."""
+        return False
+
     # -- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod

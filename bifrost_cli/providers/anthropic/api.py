@@ -142,7 +142,9 @@ class Anthropic(Provider):
         matches = [batch for batch in recent if batch.request_counts.total == part.requests]
         if len(matches) > 1:
             ids = ", ".join(batch.id for batch in matches)
-            raise OutcomeUnknownError(f"Several batches may be the one that was created: {ids}.", provider=self.name)
+            several = OutcomeUnknownError(f"Several batches may be the one created: {ids}.", provider=self.name)
+            several.candidates = matches
+            raise several
         return matches[0] if matches else None
 
 

@@ -1,0 +1,257 @@
+"""What several batch commands do: plan, submit, wait, and read results."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import typer
+
+from bifrost_cli.cli import live
+from bifrost_cli.cli.input import opened
+from bifrost_cli.cli.output import Output
+from bifrost_cli.cli.render import Failures, Screen
+from bifrost_cli.cli.session import Session, duration
+from bifrost_cli.config import Config, state_folder
+from bifrost_cli.core import jsonl, refs
+from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.journal import Journal
+from bifrost_cli.core.plan import Plan
+from bifrost_cli.core.results import Audit
+from bifrost_cli.core.retry import Lines, failed_requests, merged_results, only
+from bifrost_cli.core.submit import Submission
+from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, UsageError
+from bifrost_cli.models import Batch, BatchResult
+
+Order = Literal["any", "input"]
+SHOWN_ERRORS = 3
+
+
+@dataclass
+class Pace:
+    """How long to wait and how often to ask; None leaves it to the core."""
+
+    timeout: float | None
+    poll: float | None
+
+    @classmethod
+    def of(cls, timeout: str | None, poll: str | None) -> "Pace":
+        """From what was typed."""
+        return cls(duration(timeout) if timeout else None, duration(poll) if poll else None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which results, in which order."""
+
+    order: Order = "any"
+    errors_only: bool = False
+    merged: bool = False
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The input of a batch that is to be retried, and what its requests were encoded with."""
+
+    path: str
+    defaults: dict[str, Any]
+    flags: dict[str, str]
+    drop: list[str]
+
+
+@dataclass
+class Job:
+    """One command's work on batches: whom it asks, where it shows, and how to come back to it."""
+
+    bifrost: Bifrost
+    screen: Screen
+    session: Session
+    made: list[str] = field(default_factory=list)
+
+    # -- create -------------------------------------------------------------------------------------------------
+
+    def plan(self, path: str, defaults: dict[str, Any], chosen: Callable[[Lines], Lines] | None = None) -> Plan:
+        """Check and encode the requests at `path`; `chosen` picks some of its lines."""
+        given = {name: value for name, value in defaults.items() if value is not None}
+        with opened(path) as stream, live.counting(self.screen, "Checking requests") as counted:
+            lines: Lines = live.each(jsonl.read(stream), counted)
+            source = "stdin" if path == "-" else path
+            return self.bifrost.plan_batch(chosen(lines) if chosen else lines, source=source, defaults=given)
+
+    async def create(self, submission: Submission, place: Output | None) -> None:
+        """Create, and print the id at once."""
+        self._prepare(submission)
+        with self._sending(submission):
+            batch = await submission.create()
+        self._announce(batch, place)
+
+    async def create_and_wait(self, submission: Submission, place: Output | None, pace: Pace) -> Batch:
+        """Create and follow to the end; the id prints as soon as it is whole."""
+        self._prepare(submission)
+        with self._sending(submission):
+            announced = await submission.begin()
+        if announced:
+            self._announce(submission.seen(), place)
+        with live.Waiting(self.screen).shown() as waiting:
+            async for batch in submission.follow(timeout=pace.timeout, poll=pace.poll):
+                waiting.update(self.made[0] if len(submission.run.parts) == 1 else "the batch", batch)
+        if not announced:
+            self._announce(batch, place)
+        return batch
+
+    async def carry_out(
+        self, submission: Submission, place: Output | None, pace: Pace, reading: Reading, *, wait: bool
+    ) -> None:
+        """All that a create was asked for: the batch, and its end and results where they are wanted."""
+        if not wait and place is None:
+            return await self.create(submission, place)
+        batch = await self.create_and_wait(submission, place, pace)
+        if place is None:
+            return self.show_ended([batch])
+        self.session.resume = f"bifrost batch results {batch.id} -o {place.path}"
+        await self.read(batch.id, place, reading)
+
+    async def plan_retry(self, id: str, origin: Retry, *, all_failed: bool) -> Plan | None:
+        """The requests of a batch to send again; None where there are none."""
+        wanted = await failed_requests(self.bifrost, id, all_failed=all_failed)
+        if not wanted:
+            return None
+        return self.plan(origin.path, origin.defaults, lambda lines: only(lines, wanted))
+
+    def _prepare(self, submission: Submission) -> None:
+        parts = len(submission.run.parts)
+        if submission.run.resumed:
+            self.screen.resumed(submission.run.created_at)
+
+        def on_created(batch: Batch) -> None:
+            self.made.append(batch.id)
+            self.session.resume = f"bifrost batch wait {'~'.join(self.made)}"
+            if parts > 1:
+                self.screen.say(f"Created {batch.id} ({len(self.made)} of {parts})")
+
+        submission.on_created = on_created
+        submission.on_queued = lambda error: self.screen.say_once(f"Waiting for room: {error.message}")
+        submission.choose = choose if self.screen.asks else None
+
+    @contextmanager
+    def _sending(self, submission: Submission) -> Iterator[None]:
+        size = sum(part.size for part in submission.plan.parts)
+        with live.sending(self.screen, submission.plan.name, size) as submission.on_sent:
+            yield
+        submission.on_sent = None
+
+    def _announce(self, batch: Batch, place: Output | None) -> None:
+        if place and place.is_stdout:
+            self.screen.say(f"Created {batch.id}")
+        else:
+            self.screen.created(batch)
+
+    # -- wait ---------------------------------------------------------------------------------------------------
+
+    async def wait(self, ids: Sequence[str], pace: Pace) -> dict[str, Batch]:
+        """Follow batches to their ends, side by side. What goes wrong with one is raised when the others are done."""
+        ended: dict[str, Batch] = {}
+
+        async def follow(id: str) -> None:
+            async for batch in self.bifrost.wait_batch(id, timeout=pace.timeout, poll=pace.poll):
+                ended[id] = batch
+                waiting.update(id, batch)
+
+        with live.Waiting(self.screen).shown() as waiting:
+            await each_to_its_end([follow(id) for id in dict.fromkeys(ids)])
+        return ended
+
+    def show_ended(self, ended: Sequence[Batch]) -> None:
+        """How batches ended. Raises PartialError where requests did not succeed."""
+        if not self.screen.quiet:
+            self.screen.batches(ended)
+        failed = [
+            batch for batch in ended if batch.errors or batch.request_counts.succeeded < batch.request_counts.total
+        ]
+        if failed:
+            reasons = "; ".join(error.message for batch in failed for error in (batch.errors or [])[:SHOWN_ERRORS])
+            hint = f"See why: bifrost batch results {failed[0].id} --errors-only"
+            raise PartialError(f"Some requests did not succeed. {reasons}".strip(), hint=hint)
+
+    # -- results ------------------------------------------------------------------------------------------------
+
+    async def read(self, id: str, place: Output | None, reading: Reading = Reading()) -> None:
+        """Deliver a batch's results and say how it came out. Raises PartialError where some did not succeed."""
+        audit, failures = Audit(), Failures()
+        results = self._wanted(id, reading, audit, failures)
+        if place is None:
+            await self.screen.results(results)
+        else:
+            with live.counting(self.screen, "Reading results") as counted:
+                await write(results, place, counted)
+        self.screen.summary(audit, failures)
+        self.bifrost.note_delivered(id)
+        if not audit.agrees:
+            raise BifrostError(f"The results of {id} do not match its requests: {audit.describe()}.")
+        if audit.unsuccessful:
+            raise PartialError(f"{audit.unsuccessful:,} of {audit.out:,} requests did not succeed.")
+
+    async def _wanted(self, id: str, reading: Reading, audit: Audit, failures: Failures) -> AsyncIterator[BatchResult]:
+        if reading.merged:
+            results = merged_results(self.bifrost, id, audit)
+        else:
+            results = self.bifrost.batch_results(id, order=reading.order, audit=audit)
+        async for result in results:
+            failures.note(result)
+            if not reading.errors_only or result["result"]["type"] != "succeeded":
+                yield result
+
+
+async def write(results: AsyncIterator[BatchResult], place: Output, counted: Callable[[int], object]) -> None:
+    """Results as JSON lines."""
+    async for result in results:
+        place.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
+        counted(1)
+    place.finish()
+
+
+async def each_to_its_end(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Let all of it finish, then raise the first error."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def places(ids: Sequence[str], output: str | None) -> dict[str, str]:
+    """Where each batch's results go: the path itself, or files in the folder that it names for several."""
+    if output is None or len(ids) == 1:
+        return {ids[0]: output} if output else {}
+    Path(output).mkdir(parents=True, exist_ok=True)
+    return {id: str(Path(output) / f"{id.replace(':', '-').replace('~', '+')}.jsonl") for id in ids}
+
+
+def origin_of(session: Session, id: str, given: str | None) -> Retry:
+    """Where a batch's requests came from: `given`, or what this machine's journal says.
+
+    Its provider and options are taken over into the session. Raises UsageError where the input is not known.
+    """
+    config = Config.load(session.config)
+    parts = refs.parse(id, given=session.provider)
+    origin = Journal(state_folder(config.environ)).origin(parts)
+    path = given or (origin.source if origin and Path(origin.source).is_file() else None)
+    if path is None:
+        raise UsageError(f"The input of {id} is not known here.", hint=f"Give it: bifrost batch retry {id} INPUT")
+    options = dict(origin.options) if origin else {}
+    session.provider = options.pop("provider", None) or session.provider or parts[0].provider
+    return Retry(path, options.pop("defaults", {}), drop=options.pop("drop", []), flags=options)
+
+
+def choose(error: OutcomeUnknownError, candidates: Sequence[Batch]) -> Batch | None:
+    """Ask a person which of the provider's batches a lost create made."""
+    typer.echo(f"An earlier create of these requests may have arrived. {error.message}", err=True)
+    for number, batch in enumerate(candidates, 1):
+        typer.echo(f"  {number}  {batch.id}  {batch.created_at:%Y-%m-%d %H:%M:%S} UTC", err=True)
+    typer.echo("  0  none of them: create it", err=True)
+    choice = -1
+    while not 0 <= choice <= len(candidates):
+        choice = typer.prompt("Which one is it?", type=int, err=True)
+    return candidates[choice - 1] if choice else None

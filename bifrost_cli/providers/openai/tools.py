@@ -1,0 +1,192 @@
+"""Tools and the schemas that they and structured answers use, as both endpoints share them."""
+
+import re
+from hashlib import sha256
+from typing import Any
+
+from bifrost_cli.providers.openai.blocks import HINTS
+from bifrost_cli.providers.openai.checks import (
+    Drop,
+    a_flag,
+    a_list,
+    a_string,
+    an_object,
+    check_members,
+    dumps,
+    invalid,
+    refuse,
+    unsupported,
+)
+
+TOOL = frozenset(
+    {
+        "type",
+        "name",
+        "description",
+        "input_schema",
+        "strict",
+        "input_examples",
+        "cache_control",
+        "defer_loading",
+        "allowed_callers",
+        "eager_input_streaming",
+    }
+)
+"""Of these `cache_control` and `eager_input_streaming` are hints: a batch does not stream."""
+TOOL_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
+TOOL_USE = HINTS | {"type", "id", "name", "input", "caller"}
+TOOL_RESULT = HINTS | {"type", "tool_use_id", "content", "is_error"}
+CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+NAME = re.compile(r"[a-zA-Z0-9_-]+")
+LONGEST_CALL_ID = 64
+ERROR_PREFIX = "Error: "
+"""Begins the output of a failed tool call."""
+
+STRICT_KEYWORDS = frozenset(
+    (
+        *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf"),
+        *("$ref", "$defs", "definitions", "title", "description", "pattern", "format", "multipleOf"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems"),
+    )
+)
+"""What a schema may hold where `strict` is on (documented); others make the request fail."""
+DEEPEST_STRICT = 40
+STRICT_RULE = "each object has additionalProperties false and requires all its properties, with plain keywords only"
+
+
+def functions(tools: Any, longest: int, drop: Drop) -> list[dict[str, Any]]:
+    """The tools, which may be none; `longest` is the endpoint's limit of a name."""
+    given = a_list(tools, "tools") if tools != [] else []
+    return [function(tool, f"tools.{index}", longest, drop) for index, tool in enumerate(given)]
+
+
+def function(tool: Any, field: str, longest: int, drop: Drop) -> dict[str, Any]:
+    """A custom tool as OpenAI describes a function: name, description, parameters, strict."""
+    if an_object(tool, field).get("type") not in (None, "custom"):
+        unsupported(field, f"tools of type '{tool['type']}' are Anthropic's own; OpenAI has no counterpart for it")
+    check_members(tool, TOOL, field, drop)
+    _check_loading(tool, field, drop)
+    made: dict[str, Any] = {"name": tool_name(tool.get("name"), f"{field}.name", longest)}
+    if described := _description(tool, field):
+        made["description"] = described
+    made["parameters"] = _parameters(tool.get("input_schema"), f"{field}.input_schema")
+    # Where it is absent the service tries strict mode and rewrites the schema; so it is always said.
+    made["strict"] = _is_strict(tool, field, drop)
+    return made
+
+
+def check_call(block: dict[str, Any], field: str, drop: Drop) -> None:
+    """A tool_use block's members. Its `caller` asks for nothing where the model itself called."""
+    check_members(block, TOOL_USE, field, drop)
+    if block.get("caller") not in (None, {"type": "direct"}):
+        refuse(f"{field}.caller", "tools are called from code at Anthropic only", drop)
+
+
+def tool_name(value: Any, field: str, longest: int) -> str:
+    """A name that the endpoint takes."""
+    name = a_string(value, field)
+    if len(name) > longest or not NAME.fullmatch(name):
+        unsupported(field, f"OpenAI's names here are 1 to {longest} of a-z A-Z 0-9 _ -", "Shorten or rename it.")
+    return name
+
+
+def tool_choice(body: dict[str, Any], value: Any, params: dict[str, Any], drop: Drop) -> dict[str, Any] | None:
+    """Sets `tool_choice` and `parallel_tool_calls`; returns the choice where it names a tool, for the endpoint to put.
+
+    Without tools, `auto` and `none` ask for nothing.
+    """
+    choice = an_object(value, "tool_choice")
+    check_members(choice, TOOL_CHOICE, "tool_choice", drop)
+    kind, alone = choice.get("type"), choice.get("disable_parallel_tool_use")
+    if not isinstance(kind, str) or kind not in (*CHOICES, "tool"):
+        invalid("tool_choice.type", f"one of {', '.join(CHOICES)}, tool", kind)
+    if not params.get("tools"):
+        if kind in ("any", "tool"):
+            invalid("tools", "given where tool_choice asks for one", params.get("tools"))
+        return None
+    if a_flag(alone, "tool_choice.disable_parallel_tool_use"):
+        body["parallel_tool_calls"] = False
+    if kind == "tool":
+        return choice
+    body["tool_choice"] = CHOICES[kind]
+    return None
+
+
+def call_id(value: Any, field: str) -> str:
+    """A call's id as it is, or its hash where it is longer than OpenAI takes; the same for the call and its output."""
+    id = a_string(value, field)
+    if 0 < len(id) <= LONGEST_CALL_ID:
+        return id
+    return f"call_{sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
+
+
+def arguments(block: dict[str, Any], field: str) -> str:
+    """A tool call's input as JSON text."""
+    return dumps(an_object(block.get("input"), f"{field}.input"), f"{field}.input").decode()
+
+
+def _check_loading(tool: dict[str, Any], field: str, drop: Drop) -> None:
+    if a_flag(tool.get("defer_loading"), f"{field}.defer_loading"):
+        refuse(f"{field}.defer_loading", "tools are searched for at Anthropic only", drop)
+    if tool.get("allowed_callers") not in (None, ["direct"]):
+        refuse(f"{field}.allowed_callers", "tools are called from code at Anthropic only", drop)
+
+
+def _description(tool: dict[str, Any], field: str) -> str:
+    """The description, with the examples of input below it."""
+    given = tool.get("description")
+    lines = [a_string(given, f"{field}.description")] if given else []
+    if examples := tool.get("input_examples"):
+        lines.append("Examples of input:")
+        where = f"{field}.input_examples"
+        lines += [dumps(example, where).decode() for example in a_list(examples, where)]
+    return "\n".join(lines)
+
+
+def _parameters(schema: Any, field: str) -> dict[str, Any]:
+    """The schema; one of an object without properties gets an empty set of them, since OpenAI refuses it otherwise."""
+    known = an_object(schema, field)
+    return known if "properties" in known or known.get("type") != "object" else {**known, "properties": {}}
+
+
+def _is_strict(tool: dict[str, Any], field: str, drop: Drop) -> bool:
+    if not a_flag(tool.get("strict"), f"{field}.strict"):
+        return False
+    if strictable(tool["input_schema"]):
+        return True
+    refuse(f"{field}.strict", f"OpenAI takes it only where {STRICT_RULE}", drop)
+    return False
+
+
+# -- schemas ----------------------------------------------------------------------------------------------------
+
+
+def strictable(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes the schema of a whole answer: an object, and what is in it."""
+    return isinstance(schema, dict) and schema.get("type") == "object" and _fits(schema, 0)
+
+
+def _fits(schema: Any, depth: int) -> bool:
+    if not isinstance(schema, dict) or depth > DEEPEST_STRICT or not schema.keys() <= STRICT_KEYWORDS:
+        return False
+    if (schema.get("type") == "object" or "properties" in schema) and not _is_closed(schema):
+        return False
+    return all(_fits(inner, depth + 1) for inner in _inner(schema))
+
+
+def _is_closed(schema: dict[str, Any]) -> bool:
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        return False
+    return schema.get("additionalProperties") is False and all(name in required for name in properties)
+
+
+def _inner(schema: dict[str, Any]) -> list[Any]:
+    """The schemas right inside a schema."""
+    inner = [schema["items"]] if "items" in schema else []
+    if "anyOf" in schema:
+        inner += schema["anyOf"] if isinstance(schema["anyOf"], list) else [None]
+    for name in ("properties", "$defs", "definitions"):
+        if name in schema:
+            inner += schema[name].values() if isinstance(schema[name], dict) else [None]
+    return inner

@@ -1,0 +1,102 @@
+"""Anthropic's models: which exist, and what sets them apart."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from ..answers import UNKNOWN_MODEL
+from ..http import Call
+from .errors import Refusal
+from .paging import only, read_limit
+
+SNAPSHOTS = {
+    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
+    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
+    "claude-opus-4-5": "claude-opus-4-5-20251101",
+}
+"""What an alias is answered as (recorded)."""
+
+_LISTED = {
+    "claude-opus-5-5": "2026-09-15T00:00:00Z",
+    "claude-haiku-5-5": "2026-09-15T00:00:00Z",
+    "claude-sonnet-5-5": "2026-09-15T00:00:00Z",
+    "claude-opus-5": "2026-06-01T00:00:00Z",
+    "claude-sonnet-5": "2026-06-01T00:00:00Z",
+    "claude-opus-4-6": "2026-02-01T00:00:00Z",
+    "claude-haiku-4-5-20251001": "2025-10-15T00:00:00Z",
+}
+_OLD_CEILING = 64_000
+_LARGE = ("opus", "fable", "mythos")
+_NAME = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d+)(?:-(?P<minor>\d{1,2}))?(?:-\d{8})?")
+
+
+def snapshot(model: str) -> str:
+    """The name that answers carry."""
+    return SNAPSHOTS.get(model, model)
+
+
+def require(model: str) -> None:
+    """Raises the Refusal for a model that does not exist (text recorded)."""
+    if model.startswith(UNKNOWN_MODEL):
+        raise Refusal(f"model: {model}", 404)
+
+
+@cache
+def generation(model: str) -> tuple[int, int] | None:
+    """4.5 as (4, 5); None for a name that does not say."""
+    match = _NAME.fullmatch(model)
+    return (int(match["major"]), int(match["minor"] or 0)) if match else None
+
+
+def at_least(model: str, major: int, minor: int) -> bool:
+    return (generation(model) or (0, 0)) >= (major, minor)
+
+
+def thinks_adaptively(model: str) -> bool:
+    """Whether it takes no thinking budget (reported for Opus 5, documented for later ones)."""
+    return _family(model) in _LARGE and at_least(model, 4, 7)
+
+
+def thinks_by_itself(model: str) -> bool:
+    """Whether thinking cannot be turned off nor tool use forced: the class of Opus 5.5 and Fable 5.1 (documented)."""
+    return _family(model) in _LARGE and at_least(model, 5, 1)
+
+
+def _family(model: str) -> str:
+    match = _NAME.fullmatch(model)
+    return match["family"] if match else ""
+
+
+def ceiling(model: str) -> int | None:
+    """The most output tokens, where it is known: 64,000 for the models of 4.5 (recorded)."""
+    return _OLD_CEILING if generation(model) == (4, 5) else None
+
+
+def listing(call: Call) -> Response:
+    """`GET /v1/models`"""
+    only(call, {"limit", "after_id", "before_id"})
+    names = list(_LISTED)
+    start = names.index(call.query["after_id"]) + 1 if call.query.get("after_id") in names else 0
+    shown = names[start : start + read_limit(call)]
+    body = {
+        "data": [_info(name) for name in shown],
+        "has_more": start + len(shown) < len(names),
+        "first_id": shown[0] if shown else None,
+        "last_id": shown[-1] if shown else None,
+    }
+    return JSONResponse(body)
+
+
+def get(call: Call) -> Response:
+    """`GET /v1/models/{id}`"""
+    require(call.path["id"])
+    return JSONResponse(_info(snapshot(call.path["id"])))
+
+
+def _info(name: str) -> dict[str, Any]:
+    created = _LISTED.get(name, "2026-01-01T00:00:00Z")
+    return {"type": "model", "id": name, "display_name": f"{name} (sandbox)", "created_at": created}
