@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from pathlib import Path
 from time import time
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from bifrost_cli import __version__
 from bifrost_cli.errors import (
     BifrostError,
+    ConfigError,
     NetworkError,
     OutcomeUnknownError,
     OverloadedError,
@@ -42,7 +44,7 @@ NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, ht
 
 
 def new_client(*, trust_env: bool = True) -> httpx.AsyncClient:
-    """A pooled client. Proxy and CA variables hold unless `trust_env` is off; redirects are the adapter's affair."""
+    """A pooled client. Proxy and CA variables hold unless `trust_env` is off; redirects are not followed."""
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
     agent = {"user-agent": f"bifrost/{__version__}"}
     return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent)
@@ -90,7 +92,8 @@ class Form(NamedTuple):
 class Transport:
     """One provider's address, credentials and way of saying no, over a shared client.
 
-    `read_error` turns an answer of 400 and above, its body read, into an error; `secrets` never reach a message.
+    `read_error` turns an answer of 400 and above, its body read, into an error; `secrets` never reach a message. `auth`
+    signs each attempt anew, where headers do not suffice.
     """
 
     provider: str
@@ -100,12 +103,26 @@ class Transport:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     address_from: str = "default"
+    auth: httpx.Auth | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
     sleep: Sleep = asyncio.sleep
 
+    def __post_init__(self) -> None:
+        for name, value in self.headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigError(
+                    f"{self.provider}: the value of the header {name} holds characters that HTTP cannot carry.",
+                    hint="Was a key copied with quotes or line breaks?",
+                    provider=self.provider,
+                )
+
     async def json(self, method: str, path: str, **options: Any) -> Any:
         """The parsed body of a successful answer. Options are those of `request`."""
-        return self.parse(await self.request(method, path, **options))
+        response = await self.request(method, path, **options)
+        try:
+            return self.parse(response)
+        except BifrostError as error:
+            raise (self._unknown(error.message) if options.get("paid") else error) from None
 
     async def request(
         self,
@@ -191,24 +208,36 @@ class Transport:
 
     async def _send(self, request: httpx.Request, *, paid: bool, stream: bool) -> httpx.Response:
         try:
-            response = await self.client.send(request, stream=stream)
+            response = await self.client.send(request, stream=stream, auth=self.auth or httpx.USE_CLIENT_DEFAULT)
             if response.status_code >= 400:
                 await response.aread()
         except httpx.TransportError as error:
             raise self._broken(error, paid=paid) from error
         if response.status_code >= 400:
             raise self._refused(response, paid=paid)
+        if response.status_code >= 300:
+            await response.aclose()
+            raise self._redirected(response)
         return response
 
     def _refused(self, response: httpx.Response, *, paid: bool) -> BifrostError:
         error = self.read_error(response)
         error.message = self.redact(error.message)
+        error.args = (error.message,)
         error.provider = error.provider or self.provider
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers)
         if paid and (response.status_code >= 500 or response.status_code == 408):
             return self._unknown(f"{self.provider} answered {response.status_code} to it: {error.message}")
         return error
+
+    def _redirected(self, response: httpx.Response) -> BifrostError:
+        # The key goes to the configured address only, and what a POST becomes on the way is anyone's guess.
+        return BifrostError(
+            f"{self.provider} answered {response.status_code}, a redirect, which is not followed.",
+            hint=f"Is {self.base_url} the right address? It came from: {self.address_from}.",
+            provider=self.provider,
+        )
 
     def _broken(self, error: httpx.TransportError, *, paid: bool) -> BifrostError:
         reason = self.redact(str(error)) or type(error).__name__
@@ -278,7 +307,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from `retry-after-ms` or `Retry-After` (a number or an HTTP date); None where there is none."""
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+            seconds = float(headers["retry-after-ms"]) / 1000
+            return max(0.0, seconds) if isfinite(seconds) else None
         value = headers.get("retry-after")
         if value is None:
             return None

@@ -55,7 +55,7 @@ async def scripted(*answers: "bytes | Talk | None") -> AsyncIterator[Scripted]:
     """A server with these answers, while it is used."""
     script = Scripted(list(answers))
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-    script.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield script
     finally:
@@ -96,7 +96,7 @@ def closed_port() -> str:
     """An address where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return "http://127.0.0.1:{}".format(probe.getsockname()[1])
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:

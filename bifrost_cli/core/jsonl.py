@@ -48,6 +48,8 @@ def parse(line: bytes, number: int) -> dict[str, Any] | Problem:
 def check(line: dict[str, Any]) -> str | None:
     """What is wrong with a canonical request's shape, or None. What is inside `params` is the adapter's to judge."""
     custom_id, params = line.get("custom_id"), line.get("params")
+    if custom_id is None and params is None:
+        return "a request needs custom_id and params, and this line has neither"
     if not isinstance(custom_id, str):
         return "custom_id is missing" if custom_id is None else f"custom_id must be a string, this is {kind(custom_id)}"
     if not CUSTOM_ID.fullmatch(custom_id):
@@ -63,17 +65,17 @@ def check_params(params: dict[str, Any]) -> str | None:
     """What is wrong with the members that every request has, or None."""
     model, limit, messages = params.get("model"), params.get("max_tokens"), params.get("messages")
     if not isinstance(model, str) or not model:
-        return _absent("params.model", model, "a non-empty string", "--model gives one to lines that lack it")
+        return _absent("model", model, "a non-empty string", "--model gives one to lines that lack it")
     if type(limit) is not int or limit < 1:
         hint = "--max-tokens gives one to lines that lack it"
-        return _absent("params.max_tokens", limit, "a whole number above 0", hint)
+        return _absent("max_tokens", limit, "a whole number above 0", hint)
     if not isinstance(messages, list) or not messages:
-        return _absent("params.messages", messages, "a non-empty list")
+        return _absent("messages", messages, "a non-empty list")
     if params.get("stream"):
-        return "params.stream: a batch cannot stream; leave it out"
+        return "stream: a batch cannot stream; leave it out"
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
-            return f"params.messages.{index} must be an object with role and content"
+            return f"messages.{index} must be an object with role and content"
     return None
 
 

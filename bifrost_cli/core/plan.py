@@ -184,7 +184,7 @@ class Planner:
                         seen.add(encoded[1].custom_id)
                         numbers.append(number)
                         ids.write(b"%d %s\n" % (part.index, orjson.dumps(encoded[1].custom_id)))
-            for part in plan.parts:
+            for part in self._open.values():
                 part.close()
         except OSError as error:
             raise UsageError(

@@ -155,6 +155,18 @@ class Provider(ABC):
         """Whether an ended batch ran nothing because the account had too much enqueued: it may be created again."""
         return False
 
+    def check_part(self, requests: int, model: str) -> None:
+        """Raise UnsupportedError, with the numbers, where a provider batch of this many requests would be refused."""
+        if not self.limits.min_requests <= requests <= self.limits.max_requests:
+            least, most = self.limits.min_requests, self.limits.max_requests
+            what = f"{requests:,} requests of {model}" if model else f"{requests:,} requests"
+            message = f"{what}: a batch at {self.title} holds {least:,} to {most:,}."
+            raise UnsupportedError(message, provider=self.name)
+
+    def runs_here(self, id: str) -> bool:
+        """Whether a batch's work is done by this process, in `run_batch`, rather than by the provider."""
+        return False
+
     # -- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -206,6 +218,12 @@ class Provider(ABC):
     async def delete_batch(self, id: str) -> None:
         """Delete an ended batch and its results."""
         raise UnsupportedError(f"{self.title} has no way to delete a batch.", provider=self.name)
+
+    async def run_batch(self, id: str) -> None:
+        """Do, or go on with, the work of a batch that `runs_here`, until it has ended.
+
+        May be stopped at any time and called again, also from another machine: what is done is kept.
+        """
 
     @abstractmethod
     def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:

@@ -5,10 +5,10 @@ adapters, so that the two cannot agree on a mistake. It refuses what the vendor 
 `sandbox`; ids contain `sbx`.
 """
 
-from .app import EMULATORS, create_app, environment, parse_faults
-from .emulator import Emulator, Sandbox
-from .faults import Fault, FaultSyntaxError
-from .server import background, reset, serve, settings_from
+from bifrost_cli.sandbox.app import EMULATORS, create_app, environment, parse_faults
+from bifrost_cli.sandbox.emulator import Emulator, Sandbox
+from bifrost_cli.sandbox.faults import Fault, FaultSyntaxError
+from bifrost_cli.sandbox.server import background, reset, serve, settings_from
 
 __all__ = [
     "EMULATORS",

@@ -3,8 +3,6 @@
 An account is one key of one provider. It sees its own rows only, and its key is kept only as a hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -15,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from .store import Store
+from bifrost_cli.sandbox.store import Store
 
 Row = TypeVar("Row")
 
@@ -103,14 +101,13 @@ class Account:
 
     # files
 
-    def add_file(self, file: StoredFile, content: Path, *, kind: str | None = "files") -> StoredFile:
-        """Stores a file whose bytes are at `content`, which is moved. `kind` names the counter, None: not counted."""
+    def add_file(self, file: StoredFile, content: Path) -> StoredFile:
+        """Stores and counts a file whose bytes are at `content`, which is moved."""
         path = self.store.folder / "files" / file.id
         os.replace(content, path)
         with self.store.transaction() as db:
             self._insert_file(db, file)
-            if kind:
-                self._count(db, kind)
+            self._count(db, "files")
         return replace(file, path=path)
 
     def _insert_file(self, db: sqlite3.Connection, file: StoredFile) -> None:

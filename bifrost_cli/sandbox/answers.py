@@ -9,6 +9,7 @@ What the user said last may hold trigger words. They work alike at every provide
 | `sandbox:refuse`     | the model declines to answer                                                                |
 | `sandbox:tool`       | the model calls the first tool that it was given, if any                                    |
 | `sandbox:max_tokens` | the answer is cut off by the token limit                                                    |
+| `sandbox:file`       | at Anthropic, alone, with a code execution tool: the model makes a file to download         |
 | `sandbox:expire`     | in a batch: the request is not reached before the batch expires                             |
 | `sandbox:lose`       | in a batch: the line of its result is missing                                               |
 | `sandbox:repeat`     | in a batch: the line of its result comes twice                                              |
@@ -18,8 +19,6 @@ The last three are looked for in the whole request. A model whose name begins wi
 does.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from typing import Any
 
 import orjson
 
-from .example import example
+from bifrost_cli.sandbox.example import example
 
 SIGN = "[sandbox]"
 UNKNOWN_MODEL = "no-such"
@@ -43,6 +42,7 @@ class Trigger(StrEnum):
     REFUSE = "sandbox:refuse"
     TOOL = "sandbox:tool"
     MAX_TOKENS = "sandbox:max_tokens"
+    FILE = "sandbox:file"
     EXPIRE = "sandbox:expire"
     LOSE = "sandbox:lose"
     REPEAT = "sandbox:repeat"

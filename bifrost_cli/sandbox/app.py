@@ -1,7 +1,5 @@
 """The sandbox as one ASGI application: each emulator below its own prefix, and `/_sandbox` for control."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -12,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from . import anthropic, openai
-from .control import control
-from .emulator import Emulator, Sandbox
-from .faults import Fault, Faults, parse
-from .faulty import Faulty
-from .store import KEEP, Store
+from bifrost_cli.sandbox import anthropic, openai
+from bifrost_cli.sandbox.control import control
+from bifrost_cli.sandbox.emulator import Emulator, Sandbox
+from bifrost_cli.sandbox.faults import Fault, Faults, parse
+from bifrost_cli.sandbox.faulty import Faulty
+from bifrost_cli.sandbox.store import KEEP, Store
 
 EMULATORS: dict[str, Emulator] = {
     emulator.name: emulator

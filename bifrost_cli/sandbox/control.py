@@ -10,8 +10,6 @@
 They need no key. What is wrong with a request is told as `{"error": {"message": ...}}` with status 400.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict
 
@@ -20,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
-from .emulator import Sandbox
-from .faults import FaultSyntaxError, from_json
+from bifrost_cli.sandbox.emulator import Sandbox
+from bifrost_cli.sandbox.faults import FaultSyntaxError, from_json
 
 
 def control(sandbox: Sandbox, providers: Collection[str]) -> Router:

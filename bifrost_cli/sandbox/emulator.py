@@ -1,16 +1,15 @@
 """What an emulator is, and what all of them share while they run."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from .faults import Faults
-from .store import Store
+from bifrost_cli.sandbox.faults import Faults
+from bifrost_cli.sandbox.store import Store
 
 LOG_LENGTH = 10_000
 
@@ -30,13 +29,15 @@ class LogEntry:
 @dataclass(frozen=True)
 class Sandbox:
     """One running sandbox. `pace` scales how long new batches take (0: they end at once); `enqueued_tokens` is
-    what one model's unfinished batches may hold at providers that limit it, None for no limit."""
+    what one model's unfinished batches may hold at providers that limit it, None for no limit. `settling` is held while
+    the end of a batch is worked out, so that it is done once."""
 
     store: Store
     clock: Callable[[], float]
     pace: float = 1.0
     enqueued_tokens: int | None = None
     faults: Faults = field(default_factory=Faults)
+    settling: Lock = field(default_factory=Lock)
     log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=LOG_LENGTH))
 
 

@@ -1,7 +1,5 @@
 """A JSON value that satisfies a simple JSON Schema."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any

@@ -23,8 +23,6 @@ all of them for a bare `*`. PROVIDER is an emulator's name, METHOD is in capital
 that must match the whole path as the vendor has it (`/v1/files`, without the emulator's prefix, without a query).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,16 +1,14 @@
 """Wraps an emulator so that faults happen to it, and notes what was served."""
 
-from __future__ import annotations
-
 import asyncio
 from asyncio import Transport
 from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .emulator import Emulator, LogEntry, Sandbox
-from .faults import Fault
-from .http import drain
+from bifrost_cli.sandbox.emulator import Emulator, LogEntry, Sandbox
+from bifrost_cli.sandbox.faults import Fault
+from bifrost_cli.sandbox.http import drain
 
 TRANSPORT = "bifrost.transport"
 """The ASGI extension in which our server hands over the connection, so that a fault can break it."""

@@ -1,7 +1,5 @@
 """Serving one vendor's endpoints: whose call it is, its body, its id, and what it answers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .account import Account
-from .emulator import Sandbox
-from .multipart import Upload, read_upload
+from bifrost_cli.sandbox.account import Account
+from bifrost_cli.sandbox.emulator import Sandbox
+from bifrost_cli.sandbox.multipart import Upload, read_upload
 
 MB = 1024 * 1024
 _CHUNK = 256 * 1024

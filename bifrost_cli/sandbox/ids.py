@@ -1,7 +1,5 @@
 """Ids that look like a vendor's and say that they are not: each contains `sbx`."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import uuid

@@ -4,8 +4,6 @@ The text is bytes or a memory map. Only the outer structure is looked at; each p
 tells whether it is JSON.
 """
 
-from __future__ import annotations
-
 import mmap
 import re
 from collections.abc import Iterator

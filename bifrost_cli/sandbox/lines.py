@@ -5,8 +5,6 @@ begins and ends in it, 16 bytes each) and `outcomes` (one letter per request, in
 finish). 100,000 requests are never in memory at once.
 """
 
-from __future__ import annotations
-
 import mmap
 from array import array
 from collections import Counter
@@ -15,7 +13,7 @@ from contextlib import contextmanager
 from math import gcd
 from pathlib import Path
 
-from .jsonspans import Data
+from bifrost_cli.sandbox.jsonspans import Data
 
 SUCCEEDED, ERRORED, EXPIRED = b"S", b"E", b"X"
 """The letters of `outcomes`."""

@@ -4,8 +4,6 @@ The official SDKs send a file given as bare bytes in a part without a filename (
 `file` is the file, whether it has a filename or not.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import Message

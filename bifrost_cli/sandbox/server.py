@@ -1,7 +1,5 @@
 """Serving the sandbox: in the foreground, or in a thread beside what uses it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket
@@ -15,10 +13,10 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .app import create_app, parse_faults
-from .faults import Fault
-from .faulty import TRANSPORT
-from .store import Store
+from bifrost_cli.sandbox.app import create_app, parse_faults
+from bifrost_cli.sandbox.faults import Fault, FaultSyntaxError
+from bifrost_cli.sandbox.faulty import TRANSPORT
+from bifrost_cli.sandbox.store import Store
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 30
@@ -41,8 +39,15 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
     if pace := variables.get("BIFROST_SANDBOX_PACE"):
         settings["pace"] = _pace(pace)
     if faults := variables.get("BIFROST_SANDBOX_FAULTS"):
-        settings["faults"] = parse_faults(faults)
+        settings["faults"] = _faults(faults)
     return settings
+
+
+def _faults(text: str) -> list[Fault]:
+    try:
+        return parse_faults(text)
+    except FaultSyntaxError as error:
+        raise FaultSyntaxError(f"BIFROST_SANDBOX_FAULTS: {error}") from None
 
 
 def _pace(text: str) -> float:

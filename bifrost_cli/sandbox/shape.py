@@ -4,8 +4,6 @@ A check takes a value and raises `Mismatch` when the value does not fit. What is
 each emulator puts them into its vendor's own. The path is built only on failure, so that a good value costs little.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn

@@ -4,8 +4,6 @@ Several processes may use one folder at a time: SQLite is in WAL mode, and conte
 when whole.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import tempfile

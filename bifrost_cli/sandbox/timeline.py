@@ -5,8 +5,6 @@ Nothing runs in the background: where a batch stands follows from when it was cr
 see the same progress, and a test can move the clock.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

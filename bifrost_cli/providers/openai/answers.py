@@ -10,6 +10,9 @@ UNREADABLE = "INVALID_JSON"
 name, as Anthropic's documentation advises for its own fine-grained streams."""
 
 
+PREFIXES = ("resp_", "chatcmpl-", "batch_req_", "msg_")
+
+
 class UsageNames(NamedTuple):
     """The members of an endpoint's `usage`."""
 
@@ -62,8 +65,10 @@ def usage(given: Any, names: UsageNames) -> dict[str, Any]:
 
 def message_id(id: Any) -> str:
     """`msg_…` from `resp_…`, `chatcmpl-…` and the like."""
-    native = text(id).removeprefix("chatcmpl-").removeprefix("resp_").removeprefix("msg_")
-    return f"msg_{safe(native)}"
+    native = text(id)
+    for prefix in PREFIXES:
+        native = native.removeprefix(prefix)
+    return f"msg_{native if is_safe(native) else _digest(native)}"
 
 
 def tool_use(id: Any, name: Any, arguments: Any) -> dict[str, Any]:
@@ -71,16 +76,16 @@ def tool_use(id: Any, name: Any, arguments: Any) -> dict[str, Any]:
     call = text(id)
     return {
         "type": "tool_use",
-        "id": safe(call) if call else f"toolu_{_digest(f'{name} {arguments}')}",
+        "id": call if is_safe(call) else f"toolu_{_digest(call or f'{name} {arguments}')}",
         "name": text(name),
         "input": arguments if isinstance(arguments, dict) else _parsed(text(arguments)),
     }
 
 
-def safe(id: str) -> str:
-    """An id in Anthropic's alphabet: as it is, or its hash."""
+def is_safe(id: str) -> bool:
+    """Whether an id is in Anthropic's alphabet: a-z A-Z 0-9 _ -."""
     plain = id.replace("_", "").replace("-", "")
-    return id if plain.isalnum() and plain.isascii() else _digest(id)
+    return plain.isalnum() and plain.isascii()
 
 
 def citations(annotations: Any) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ def _tool_result(block: Message, field: str, drop: Drop) -> Message:
     call = tools.call_id(block.get("tool_use_id"), f"{field}.tool_use_id")
     output = _output(block.get("content"), f"{field}.content", drop)
     if a_flag(block.get("is_error"), f"{field}.is_error"):
-        output = f"{tools.ERROR_PREFIX}{output}"
+        output = tools.failed(output)
     return {"role": "tool", "tool_call_id": call, "content": output}
 
 

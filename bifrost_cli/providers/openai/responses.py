@@ -186,10 +186,9 @@ def _output(content: Any, field: str, drop: Drop) -> str | list[Item]:
 
 
 def _mark_error(output: str | list[Item]) -> str | list[Item]:
-    """OpenAI has no member for a failed call, so its output says so."""
     if isinstance(output, str):
-        return f"{tools.ERROR_PREFIX}{output}"
-    return [{"type": "input_text", "text": tools.ERROR_PREFIX.strip()}, *output]
+        return tools.failed(output)
+    return [{"type": "input_text", "text": "Error:"}, *output]
 
 
 def _max_tokens(body: Item, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:

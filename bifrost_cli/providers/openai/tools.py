@@ -39,8 +39,6 @@ TOOL_RESULT = HINTS | {"type", "tool_use_id", "content", "is_error"}
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
 LONGEST_CALL_ID = 64
-ERROR_PREFIX = "Error: "
-"""Begins the output of a failed tool call."""
 
 STRICT_KEYWORDS = frozenset(
     (
@@ -118,6 +116,11 @@ def call_id(value: Any, field: str) -> str:
     if 0 < len(id) <= LONGEST_CALL_ID:
         return id
     return f"call_{sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
+
+
+def failed(output: str) -> str:
+    """The output of a call that failed; OpenAI has no member that says so, so the text does."""
+    return f"Error: {output}" if output else "Error"
 
 
 def arguments(block: dict[str, Any], field: str) -> str:

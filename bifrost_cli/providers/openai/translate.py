@@ -171,8 +171,10 @@ def _decode_response(custom_id: str, row: dict[str, Any], response: dict[str, An
         return errored(custom_id, *_unfinished(body), answers.text(request_id) or None)
     if not body:
         return errored(custom_id, "api_error", "OpenAI's result for this request has no body.")
-    body.setdefault("id", row.get("id") or custom_id)
-    return succeeded(custom_id, _decode_body(body))
+    message = _decode_body(body)
+    if not body.get("id"):
+        message["id"] = answers.message_id(row.get("id") or custom_id)
+    return succeeded(custom_id, message)
 
 
 def _is_error(body: dict[str, Any]) -> bool:

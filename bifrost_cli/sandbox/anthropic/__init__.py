@@ -1,6 +1,6 @@
 """Anthropic's API: Files, Message Batches, Messages, token counts and models."""
 
-from ..emulator import Emulator
-from .routes import app, environment, failure
+from bifrost_cli.sandbox.anthropic.routes import app, environment, failure
+from bifrost_cli.sandbox.emulator import Emulator
 
 EMULATOR = Emulator("anthropic", app, environment, failure)

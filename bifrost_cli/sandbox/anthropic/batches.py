@@ -4,24 +4,22 @@ Creating a batch checks its envelope; what is wrong inside one request's `params
 Everything counts as `processing` until the whole batch has ended (recorded).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from ..account import Page, StoredBatch
-from ..http import MB, Call, spool_body, stream
-from ..ids import MARK, fresh
-from ..lines import ERRORED, EXPIRED, SUCCEEDED, finished, tally
-from ..timeline import LIFE, Durations, Moment, Stage, Timeline
-from . import intake
-from . import results as result_lines
-from .errors import Refusal
-from .messages import context
-from .paging import batch_time, only, read_limit
+from bifrost_cli.sandbox.account import Page, StoredBatch
+from bifrost_cli.sandbox.anthropic import intake
+from bifrost_cli.sandbox.anthropic import results as result_lines
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.anthropic.messages import context
+from bifrost_cli.sandbox.anthropic.paging import batch_time, only, read_limit
+from bifrost_cli.sandbox.http import MB, Call, spool_body, stream
+from bifrost_cli.sandbox.ids import MARK, fresh
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, SUCCEEDED, finished, tally
+from bifrost_cli.sandbox.timeline import LIFE, Durations, Moment, Stage, Timeline
 
 MAX_BODY = 256 * MB
 DURATIONS = Durations(running=2.5, cancelling=1.0)

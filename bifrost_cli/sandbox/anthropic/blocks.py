@@ -1,13 +1,11 @@
 """What Anthropic refuses in content blocks: files that are not there, URLs, and data that is not what it says."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .errors import Refusal
+from bifrost_cli.sandbox.anthropic.errors import Refusal
 
 Block = Mapping[str, Any]
 

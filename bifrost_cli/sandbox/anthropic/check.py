@@ -4,18 +4,16 @@ First its shape, then the rules that tie fields together, then the rules of its 
 where there are any, else as users report them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..answers import Trigger, triggers
-from ..example import flaw
-from . import models, params, prompt
-from .blocks import check_blocks
-from .conversation import check_messages
-from .errors import Refusal, fit
+from bifrost_cli.sandbox.answers import Trigger, triggers
+from bifrost_cli.sandbox.anthropic import models, params, prompt
+from bifrost_cli.sandbox.anthropic.blocks import check_blocks
+from bifrost_cli.sandbox.anthropic.conversation import check_messages
+from bifrost_cli.sandbox.anthropic.errors import Refusal, fit
+from bifrost_cli.sandbox.example import flaw
 
 Params = Mapping[str, Any]
 

@@ -1,12 +1,10 @@
 """What Anthropic refuses in the messages of a request that have the right shape: who says what, and in what order."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
-from . import models
-from .errors import Refusal
+from bifrost_cli.sandbox.anthropic import models
+from bifrost_cli.sandbox.anthropic.errors import Refusal
 
 Params = Mapping[str, Any]
 Block = Mapping[str, Any]

@@ -1,13 +1,11 @@
 """Anthropic's refusals: its envelope, and its words for a value that does not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from ..shape import Check, Mismatch, listed
+from bifrost_cli.sandbox.shape import Check, Mismatch, listed
 
 STATUS_TYPES = {
     400: "invalid_request_error",

@@ -4,8 +4,6 @@ The beta header `files-api-2025-04-14` still selects the older shapes: no `expir
 `first_id` and `last_id`. With `managed-agents-2026-04-01` a list has the keys of both.
 """
 
-from __future__ import annotations
-
 import base64
 import mimetypes
 import re
@@ -14,12 +12,12 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from ..account import Page, StoredFile
-from ..http import MB, Call, download, receive_upload
-from ..ids import MARK, fresh
-from ..multipart import MultipartError, Upload
-from .errors import Refusal
-from .paging import file_time, has_beta, only, read_limit
+from bifrost_cli.sandbox.account import Page, StoredFile
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.anthropic.paging import file_time, has_beta, only, read_limit
+from bifrost_cli.sandbox.http import MB, Call, download, receive_upload
+from bifrost_cli.sandbox.ids import MARK, fresh
+from bifrost_cli.sandbox.multipart import MultipartError, Upload
 
 MAX_FILE = 500 * MB
 MAX_IDS = 100

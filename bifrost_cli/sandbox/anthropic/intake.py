@@ -1,19 +1,17 @@
 """Taking in the requests of a new batch: the checks of the envelope, and how each request will end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ..answers import Trigger, triggers
-from ..jsonspans import Data, JsonError, Span, items, members
-from ..lines import ERRORED, EXPIRED, SUCCEEDED, Index, mapped
-from ..shape import Mismatch, mapping, record, string
-from . import prompt
-from .check import Context, check_message
-from .errors import Refusal, describe
+from bifrost_cli.sandbox.answers import Trigger, triggers
+from bifrost_cli.sandbox.anthropic import prompt
+from bifrost_cli.sandbox.anthropic.check import Context, check_message
+from bifrost_cli.sandbox.anthropic.errors import Refusal, describe
+from bifrost_cli.sandbox.jsonspans import Data, JsonError, Span, items, members
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, SUCCEEDED, Index, mapped
+from bifrost_cli.sandbox.shape import Mismatch, mapping, record, string
 
 MAX_REQUESTS = 100_000
 _ID = string(short=1, long=64, pattern=r"^[a-zA-Z0-9_-]{1,64}$")

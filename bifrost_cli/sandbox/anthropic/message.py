@@ -3,17 +3,15 @@
 Members and their order are as recorded in 2026; `container` and `diagnostics` were first reported in late 2026-09.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from ..answers import Answer, Finish, answer
-from ..ids import MARK, derived
-from . import models, prompt
+from bifrost_cli.sandbox.answers import Answer, Finish, answer
+from bifrost_cli.sandbox.anthropic import models, prompt
+from bifrost_cli.sandbox.ids import MARK, derived
 
 STOP_REASONS = {
     Finish.END: "end_turn",
@@ -96,7 +94,7 @@ def events(whole: Mapping[str, Any]) -> Iterator[bytes]:
     }
     yield _event({"type": "message_start", "message": {**whole, **blank}})
     for index, block in enumerate(whole["content"]):
-        begun = {**block, **_BLANK[block["type"]]}
+        begun = {**block, **_BLANK.get(block["type"], {})}
         yield _event({"type": "content_block_start", "index": index, "content_block": begun})
         if index == 0:
             yield b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -120,7 +118,7 @@ def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     elif block["type"] == "thinking":
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in _pieces(block["thinking"]))
         yield {"type": "signature_delta", "signature": block["signature"]}
-    else:
+    elif block["type"] == "tool_use":
         text = orjson.dumps(block["input"]).decode()
         yield from ({"type": "input_json_delta", "partial_json": piece} for piece in ["", *_pieces(text)])
 

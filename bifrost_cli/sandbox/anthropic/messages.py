@@ -1,17 +1,15 @@
 """Anthropic's Messages API, one request at a time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from ..http import Call
-from . import message, prompt
-from .check import Context, check_count, check_message
-from .errors import Refusal
+from bifrost_cli.sandbox.anthropic import execution, message, prompt
+from bifrost_cli.sandbox.anthropic.check import Context, check_count, check_message
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.http import Call
 
 _LIMITS = {"requests": 10_000, "tokens": 12_000_000, "input-tokens": 10_000_000, "output-tokens": 2_000_000}
 
@@ -22,6 +20,8 @@ def create(call: Call) -> Response:
     check_message(request, context(call, batch=False))
     call.account.count("messages")
     whole = message.message(request, call.id, "standard")
+    if execution.makes_file(request):
+        whole = execution.with_file(call, whole)
     headers = _rate_headers(call.now)
     if not request.get("stream"):
         return JSONResponse(whole, headers=headers)

@@ -1,17 +1,15 @@
 """Anthropic's models: which exist, and what sets them apart."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from ..answers import UNKNOWN_MODEL
-from ..http import Call
-from .errors import Refusal
-from .paging import only, read_limit
+from bifrost_cli.sandbox.answers import UNKNOWN_MODEL
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.anthropic.paging import only, read_limit
+from bifrost_cli.sandbox.http import Call
 
 SNAPSHOTS = {
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",

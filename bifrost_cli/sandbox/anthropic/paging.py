@@ -1,12 +1,10 @@
 """The query parameters that Anthropic's lists share, and its times."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from ..http import Call
-from .errors import Refusal
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.http import Call
 
 MAX_LIMIT = 1000
 

@@ -1,10 +1,8 @@
 """The shape of a Messages request: which fields there are and what goes into them (documented, and the SDK's types)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
-from ..shape import (
+from bifrost_cli.sandbox.shape import (
     Check,
     Mismatch,
     anything,

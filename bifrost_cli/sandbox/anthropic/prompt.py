@@ -1,11 +1,9 @@
 """From a Messages request to the prompt that a model answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..answers import Prompt, Tool, tokens
+from bifrost_cli.sandbox.answers import Prompt, Tool, tokens
 
 _IMAGE_TOKENS, _DOCUMENT_TOKENS, _TOOL_TOKENS = 1500, 1600, 40
 

@@ -1,20 +1,18 @@
 """The results of a batch, line by line, computed from its requests as they are asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from ..account import Account, StoredBatch
-from ..answers import Trigger, triggers_in
-from ..ids import MARK, derived
-from ..lines import ERRORED, EXPIRED, finishing
-from ..timeline import Moment, Stage
-from . import message
-from .check import Context, check_message
-from .errors import Refusal
+from bifrost_cli.sandbox.account import Account, StoredBatch
+from bifrost_cli.sandbox.answers import Trigger, triggers_in
+from bifrost_cli.sandbox.anthropic import message
+from bifrost_cli.sandbox.anthropic.check import Context, check_message
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.ids import MARK, derived
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, finishing
+from bifrost_cli.sandbox.timeline import Moment, Stage
 
 
 def lines(batch: StoredBatch, done: int, moment: Moment, account: Account) -> Iterator[bytes]:

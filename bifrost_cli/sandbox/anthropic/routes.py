@@ -1,7 +1,5 @@
 """Anthropic's routes, and who may use them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from starlette.applications import Starlette
@@ -10,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ..emulator import Sandbox
-from ..http import Api, BodyTooLarge, Stamped
-from ..ids import MARK, fresh
-from . import batches, files, messages, models
-from .errors import Refusal
+from bifrost_cli.sandbox.anthropic import batches, files, messages, models
+from bifrost_cli.sandbox.anthropic.errors import Refusal
+from bifrost_cli.sandbox.emulator import Sandbox
+from bifrost_cli.sandbox.http import Api, BodyTooLarge, Stamped
+from bifrost_cli.sandbox.ids import MARK, fresh
 
 KEY = "sk-ant-sandbox-key"
 VERSIONS = ("2023-06-01", "2026-10-21")

@@ -1,6 +1,6 @@
 """OpenAI's API: Files, Batches, Responses, Chat Completions, token counts and models."""
 
-from ..emulator import Emulator
-from .routes import app, environment, failure
+from bifrost_cli.sandbox.emulator import Emulator
+from bifrost_cli.sandbox.openai.routes import app, environment, failure
 
 EMULATOR = Emulator("openai", app, environment, failure)

@@ -4,29 +4,27 @@ Creating a batch looks at its envelope only; the input file is validated later, 
 as `failed`, with nothing run and no files (reported).
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from ..account import StoredBatch, StoredFile
-from ..http import Call
-from ..ids import MARK, fresh_hex
-from ..lines import ERRORED, EXPIRED, SUCCEEDED, finished, tally
-from ..shape import anything, choice, integer, record
-from ..timeline import LIFE, Moment, Stage
-from . import intake, models
-from .endpoint import has_file
-from .endpoints import ENDPOINTS, SUPPORTED
-from .errors import Refusal, fit, missing
-from .files import find
-from .json import parse, pretty
-from .paging import read_limit
-from .params import metadata, text
-from .settling import moment_of, settle, settle_one
+from bifrost_cli.sandbox.account import StoredBatch, StoredFile
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.ids import MARK, fresh_hex
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, SUCCEEDED, finished, tally
+from bifrost_cli.sandbox.openai import intake, models
+from bifrost_cli.sandbox.openai.endpoint import has_file
+from bifrost_cli.sandbox.openai.endpoints import ENDPOINTS, SUPPORTED
+from bifrost_cli.sandbox.openai.errors import Refusal, fit, missing
+from bifrost_cli.sandbox.openai.files import find
+from bifrost_cli.sandbox.openai.json import parse, pretty
+from bifrost_cli.sandbox.openai.paging import read_limit
+from bifrost_cli.sandbox.openai.params import metadata, text
+from bifrost_cli.sandbox.openai.settling import moment_of, settle, settle_one
+from bifrost_cli.sandbox.shape import anything, choice, integer, record
+from bifrost_cli.sandbox.timeline import LIFE, Moment, Stage
 
 MAX_LIMIT = 100
 _EXPIRES = record({"anchor": choice("created_at"), "seconds": integer(3600, 2_592_000)})

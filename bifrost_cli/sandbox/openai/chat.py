@@ -1,20 +1,18 @@
 """OpenAI's Chat Completions API: the answer to a body, whole or as a stream of chunks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from ..answers import Answer, Finish, answer
-from ..http import Call
-from ..ids import MARK, derived
-from . import models, prompt
-from .chat_check import check
-from .endpoint import has_file, rate_headers, refuse_triggers
-from .json import parse, pretty
+from bifrost_cli.sandbox.answers import Answer, Finish, answer
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.ids import MARK, derived
+from bifrost_cli.sandbox.openai import models, prompt
+from bifrost_cli.sandbox.openai.chat_check import check
+from bifrost_cli.sandbox.openai.endpoint import has_file, rate_headers, refuse_triggers
+from bifrost_cli.sandbox.openai.json import parse, pretty
 
 Body = Mapping[str, Any]
 FINISH_REASONS = {

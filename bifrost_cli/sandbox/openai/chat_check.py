@@ -1,14 +1,12 @@
 """What OpenAI refuses in a body for `/v1/chat/completions`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import models, strict
-from .chat_params import BODY
-from .errors import Refusal, fit, invalid, missing
-from .reasoning import check_chat, check_effort
+from bifrost_cli.sandbox.openai import models, strict
+from bifrost_cli.sandbox.openai.chat_params import BODY
+from bifrost_cli.sandbox.openai.errors import Refusal, fit, invalid, missing
+from bifrost_cli.sandbox.openai.reasoning import check_chat, check_effort
 
 Body = Mapping[str, Any]
 HasFile = Callable[[str], bool]

@@ -1,9 +1,6 @@
 """The shape of a body for `/v1/chat/completions` (documented, and the SDK's types)."""
 
-from __future__ import annotations
-
-from ..shape import Check, anything, array, boolean, by_type, choice, integer, mapping, nullable, record, string, tagged
-from .params import (
+from bifrost_cli.sandbox.openai.params import (
     COMMON,
     FORMATS,
     SCHEMA_FORMAT,
@@ -17,7 +14,21 @@ from .params import (
     url,
     verbosity,
 )
-from .params import strict as strict_flag
+from bifrost_cli.sandbox.openai.params import strict as strict_flag
+from bifrost_cli.sandbox.shape import (
+    Check,
+    anything,
+    array,
+    boolean,
+    by_type,
+    choice,
+    integer,
+    mapping,
+    nullable,
+    record,
+    string,
+    tagged,
+)
 
 _text_part = record({"type": anything, "text": text})
 _file = record({}, {"file_id": text, "file_data": text, "filename": text})

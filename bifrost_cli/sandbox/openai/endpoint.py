@@ -1,13 +1,11 @@
 """What the endpoints that a model answers at have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
-from ..account import Account
-from ..answers import Trigger, triggers
-from ..http import Call
-from .errors import Refusal, overloaded
+from bifrost_cli.sandbox.account import Account
+from bifrost_cli.sandbox.answers import Trigger, triggers
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.openai.errors import Refusal, overloaded
 
 
 def has_file(call: Call) -> Callable[[str], bool]:

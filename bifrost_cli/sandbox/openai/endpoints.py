@@ -1,15 +1,13 @@
 """The endpoints that a batch can be for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..answers import Trigger, triggers
-from ..lines import EXPIRED, SUCCEEDED
-from . import chat, chat_check, prompt, responses, responses_check
-from .endpoint import refuse_triggers
+from bifrost_cli.sandbox.answers import Trigger, triggers
+from bifrost_cli.sandbox.lines import EXPIRED, SUCCEEDED
+from bifrost_cli.sandbox.openai import chat, chat_check, prompt, responses, responses_check
+from bifrost_cli.sandbox.openai.endpoint import refuse_triggers
 
 Body = Mapping[str, Any]
 HasFile = Callable[[str], bool]

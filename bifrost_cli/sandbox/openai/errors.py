@@ -1,14 +1,12 @@
 """OpenAI's refusals: its envelope, and its words for a value that does not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
 from starlette.responses import Response
 
-from ..shape import Check, Mismatch, Tag, listed, type_name
+from bifrost_cli.sandbox.shape import Check, Mismatch, Tag, listed, type_name
 
 
 class Refusal(Exception):

@@ -1,7 +1,5 @@
 """OpenAI's Files API. Refusals here carry a second top-level object `detail` (recorded)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,14 +8,14 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ..account import StoredFile
-from ..http import MB, Call, download, receive_upload
-from ..ids import MARK, fresh
-from ..multipart import MultipartError, Upload
-from .errors import Refusal
-from .json import pretty
-from .paging import read_limit, read_order
-from .settling import settle
+from bifrost_cli.sandbox.account import StoredFile
+from bifrost_cli.sandbox.http import MB, Call, download, receive_upload
+from bifrost_cli.sandbox.ids import MARK, fresh
+from bifrost_cli.sandbox.multipart import MultipartError, Upload
+from bifrost_cli.sandbox.openai.errors import Refusal
+from bifrost_cli.sandbox.openai.json import pretty
+from bifrost_cli.sandbox.openai.paging import read_limit, read_order
+from bifrost_cli.sandbox.openai.settling import settle
 
 MAX_FILE, MAX_BATCH_FILE = 512 * MB, 200 * MB
 MAX_LIMIT = 10_000

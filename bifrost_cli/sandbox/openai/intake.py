@@ -1,18 +1,16 @@
 """Validating the input file of a new batch. What is wrong with a line fails the whole batch, later; what is wrong
 with a request's body, where the model is asked, becomes a line of the error file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ..lines import ERRORED, Index
-from . import models
-from .endpoints import ENDPOINTS, Endpoint, HasFile
-from .errors import Refusal
+from bifrost_cli.sandbox.lines import ERRORED, Index
+from bifrost_cli.sandbox.openai import models
+from bifrost_cli.sandbox.openai.endpoints import ENDPOINTS, Endpoint, HasFile
+from bifrost_cli.sandbox.openai.errors import Refusal
 
 MAX_LINES = 50_000
 MAX_ERRORS = 100

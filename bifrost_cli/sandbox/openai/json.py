@@ -1,7 +1,5 @@
 """Reading and writing JSON as OpenAI does."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from .errors import Refusal
+from bifrost_cli.sandbox.openai.errors import Refusal
 
 
 def parse(body: bytes) -> Any:

@@ -1,17 +1,15 @@
 """OpenAI's models: which exist, and what sets them apart."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from typing import Any
 
 from starlette.responses import Response
 
-from ..answers import UNKNOWN_MODEL
-from ..http import Call
-from .errors import Refusal
-from .json import pretty
+from bifrost_cli.sandbox.answers import UNKNOWN_MODEL
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.openai.errors import Refusal
+from bifrost_cli.sandbox.openai.json import pretty
 
 SNAPSHOTS = {
     "gpt-3.5-turbo": "gpt-3.5-turbo-0125",

@@ -1,10 +1,8 @@
 """The query parameters that OpenAI's lists share."""
 
-from __future__ import annotations
-
-from ..http import Call
-from ..shape import choice, integer, record
-from .errors import fit, invalid
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.openai.errors import fit, invalid
+from bifrost_cli.sandbox.shape import choice, integer, record
 
 _ORDER = record({"order": choice("asc", "desc")})
 

@@ -1,8 +1,18 @@
 """Shapes that several of OpenAI's request bodies share."""
 
-from __future__ import annotations
-
-from ..shape import Check, anything, array, boolean, choice, mapping, nullable, number, record, string, tagged
+from bifrost_cli.sandbox.shape import (
+    Check,
+    anything,
+    array,
+    boolean,
+    choice,
+    mapping,
+    nullable,
+    number,
+    record,
+    string,
+    tagged,
+)
 
 text = string()
 url = string(short=1)

@@ -1,12 +1,10 @@
 """From a body for Responses or Chat Completions to the prompt that a model answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..answers import Prompt, Tool, tokens
-from . import models
+from bifrost_cli.sandbox.answers import Prompt, Tool, tokens
+from bifrost_cli.sandbox.openai import models
 
 Body = Mapping[str, Any]
 _MEDIA_TOKENS = {"input_image": 300, "image_url": 300, "input_file": 700, "file": 700}

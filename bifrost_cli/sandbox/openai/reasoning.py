@@ -1,13 +1,11 @@
 """What OpenAI refuses because of the model: reasoning models take fewer parameters, and other efforts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
-from ..shape import listed
-from . import models
-from .errors import Refusal, invalid
+from bifrost_cli.sandbox.openai import models
+from bifrost_cli.sandbox.openai.errors import Refusal, invalid
+from bifrost_cli.sandbox.shape import listed
 
 _SAMPLING = ("top_p", "presence_penalty", "frequency_penalty")
 _UNSUPPORTED = ("logprobs", "top_logprobs", "logit_bias", "stop")

@@ -3,8 +3,6 @@
 Members and their order are as recorded in 2026-08.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,14 +10,14 @@ from typing import Any
 import orjson
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from ..answers import Answer, Finish, answer
-from ..http import Call
-from ..ids import MARK, derived
-from . import models, prompt
-from .endpoint import has_file, rate_headers, refuse_triggers
-from .json import parse, pretty
-from .responses_check import check, check_count
-from .responses_stream import events
+from bifrost_cli.sandbox.answers import Answer, Finish, answer
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.ids import MARK, derived
+from bifrost_cli.sandbox.openai import models, prompt
+from bifrost_cli.sandbox.openai.endpoint import has_file, rate_headers, refuse_triggers
+from bifrost_cli.sandbox.openai.json import parse, pretty
+from bifrost_cli.sandbox.openai.responses_check import check, check_count
+from bifrost_cli.sandbox.openai.responses_stream import events
 
 Body = Mapping[str, Any]
 _ZEROS = {"image_tokens": 0, "text_tokens": 0}

@@ -1,15 +1,13 @@
 """What OpenAI refuses in a body for `/v1/responses`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..shape import Check
-from . import models, strict
-from .errors import Refusal, fit, invalid, missing
-from .reasoning import check_effort, check_responses
-from .responses_params import BODY, COUNT
+from bifrost_cli.sandbox.openai import models, strict
+from bifrost_cli.sandbox.openai.errors import Refusal, fit, invalid, missing
+from bifrost_cli.sandbox.openai.reasoning import check_effort, check_responses
+from bifrost_cli.sandbox.openai.responses_params import BODY, COUNT
+from bifrost_cli.sandbox.shape import Check
 
 Body = Mapping[str, Any]
 HasFile = Callable[[str], bool]

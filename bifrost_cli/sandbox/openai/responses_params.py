@@ -1,22 +1,6 @@
 """The shape of a body for `/v1/responses` (documented, and the SDK's types)."""
 
-from __future__ import annotations
-
-from ..shape import (
-    Check,
-    anything,
-    array,
-    boolean,
-    by_type,
-    choice,
-    integer,
-    mapping,
-    nullable,
-    record,
-    string,
-    tagged,
-)
-from .params import (
+from bifrost_cli.sandbox.openai.params import (
     COMMON,
     FORMATS,
     SCHEMA_FORMAT,
@@ -30,7 +14,21 @@ from .params import (
     url,
     verbosity,
 )
-from .params import strict as strict_flag
+from bifrost_cli.sandbox.openai.params import strict as strict_flag
+from bifrost_cli.sandbox.shape import (
+    Check,
+    anything,
+    array,
+    boolean,
+    by_type,
+    choice,
+    integer,
+    mapping,
+    nullable,
+    record,
+    string,
+    tagged,
+)
 
 _breakpoint = {"prompt_cache_breakpoint": mapping()}
 _input_parts: dict[str, Check] = {

@@ -1,13 +1,11 @@
 """A Response as server-sent events: numbered from 0, deltas padded, no `[DONE]` at the end (recorded 2026-08)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from ..ids import derived
+from bifrost_cli.sandbox.ids import derived
 
 Item = Mapping[str, Any]
 Event = dict[str, Any]

@@ -1,7 +1,5 @@
 """OpenAI's routes, and who may use them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from starlette.applications import Starlette
@@ -10,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ..emulator import Sandbox
-from ..http import Api, BodyTooLarge, Stamped
-from ..ids import MARK, fresh_hex
-from . import batches, chat, files, models, responses
-from .errors import Refusal, overloaded
+from bifrost_cli.sandbox.emulator import Sandbox
+from bifrost_cli.sandbox.http import Api, BodyTooLarge, Stamped
+from bifrost_cli.sandbox.ids import MARK, fresh_hex
+from bifrost_cli.sandbox.openai import batches, chat, files, models, responses
+from bifrost_cli.sandbox.openai.errors import Refusal, overloaded
 
 KEY = "sk-sandbox-key"
 _HOW = (

@@ -1,7 +1,5 @@
 """Writing the output and error files of batches that have ended, when somebody looks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,16 +7,16 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from ..account import StoredBatch, StoredFile
-from ..answers import Trigger, triggers_in
-from ..http import Call
-from ..ids import MARK, derived, derived_uuid
-from ..lines import ERRORED, EXPIRED, finished, finishing
-from ..timeline import Durations, Moment, Stage, Timeline
-from .endpoint import files_of
-from .endpoints import ENDPOINTS, Endpoint, HasFile
-from .errors import Refusal
-from .json import line as written
+from bifrost_cli.sandbox.account import StoredBatch, StoredFile
+from bifrost_cli.sandbox.answers import Trigger, triggers_in
+from bifrost_cli.sandbox.http import Call
+from bifrost_cli.sandbox.ids import MARK, derived, derived_uuid
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, finished, finishing
+from bifrost_cli.sandbox.openai.endpoint import files_of
+from bifrost_cli.sandbox.openai.endpoints import ENDPOINTS, Endpoint, HasFile
+from bifrost_cli.sandbox.openai.errors import Refusal
+from bifrost_cli.sandbox.openai.json import line as written
+from bifrost_cli.sandbox.timeline import Durations, Moment, Stage, Timeline
 
 DURATIONS = Durations(validating=0.5, running=2.0, finalizing=0.5, cancelling=1.0)
 OUTPUT_LIFE = 2_592_000
@@ -48,12 +46,18 @@ def settle_one(call: Call, batch: StoredBatch) -> StoredBatch:
     moment = moment_of(batch, call.now)
     if batch.settled or not moment.final:
         return batch
+    with call.sandbox.settling:
+        current = call.account.batch(batch.id) or batch
+        if not current.settled:
+            _settle(call, batch, moment)
+    return call.account.batch(batch.id) or batch
+
+
+def _settle(call: Call, batch: StoredBatch, moment: Moment) -> None:
     with call.sandbox.store.spool() as folder:
         settlement = _Settlement(batch, moment, files_of(call.account, batch.created))
         settlement.write(folder)
         call.account.settle_batch(batch, settlement.doc(), settlement.files(folder))
-    settled = call.account.batch(batch.id)
-    return settled or batch
 
 
 @dataclass

@@ -1,12 +1,10 @@
 """What OpenAI asks of a JSON Schema: that it is one, and in strict mode that it leaves nothing open."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
-from ..example import flaw
-from .errors import Refusal
+from bifrost_cli.sandbox.example import flaw
+from bifrost_cli.sandbox.openai.errors import Refusal
 
 
 def check_parameters(name: str, schema: Any, strict: bool, param: str) -> None:
