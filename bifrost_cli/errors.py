@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class BifrostError(Exception):
-    """Root of the tree; raised itself for an upstream answer that makes no sense.
+    """An answer or a result that makes no sense; the root of the tree.
 
     `provider` and `request_id` say who answered, `retry_after` is in seconds.
     """

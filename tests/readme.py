@@ -30,34 +30,36 @@ def _command(command, context) -> list[str]:
 
 
 def _describe(command, context) -> str:
-    arguments = " ".join(param.human_readable_name for param in command.params if param.param_type_name == "argument")
-    title = f"#### `{context.command_path} {arguments}`".replace(" `", "`", 1) if not arguments else None
-    title = title or f"#### `{context.command_path} {arguments}`"
+    arguments = [_argument(param) for param in command.params if param.param_type_name == "argument"]
+    rows = [
+        _option(param) for param in command.params if param.param_type_name == "option" and param.name not in COMMON
+    ]
     summary = inspect.cleandoc(command.help or "").splitlines()[0]
-    rows = [_option(param) for param in command.params if param.param_type_name == "option" and _own(param)]
     example = re.search(r"Example: (.+)", command.epilog or "")
-    parts = [title, "", summary, ""]
-    parts += [*rows, ""] if rows else []
-    parts += ["```sh", example.group(1), "```", ""] if example else []
-    return "\n".join(parts)
+    parts = [f"**`{' '.join([context.command_path, *arguments])}`** {summary}", "", *rows]
+    parts += [f"- Example: `{example.group(1)}`"] if example else []
+    return "\n".join([*parts, ""])
+
+
+def _argument(param) -> str:
+    name = param.metavar or param.name.upper()
+    return name if param.required else f"[{name}]"
 
 
 COMMON = {"sandbox", "json", "quiet", "debug", "config", "provider", "help"}
 
 
-def _own(param) -> bool:
-    return param.name not in COMMON
-
-
 def _option(param) -> str:
-    value = "" if param.is_flag else f" {param.metavar or param.name.upper()}"
-    return f"- `{', '.join(param.opts)}{value}`: {param.help}"
+    value = "" if param.is_flag else f" {param.metavar or 'VALUE'}"
+    return f"- `{', '.join(param.opts)}{value}` {param.help}"
 
 
 def exit_codes() -> str:
     """The table of exit codes, from the error classes."""
     rows = ["| exit | when | HTTP at `serve` |", "| --- | --- | --- |", "| 0 | done | 200 |"]
-    classes = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.BifrostError)]
+    classes = [
+        kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.BifrostError)
+    ]
     for code in sorted({kind.exit_code for kind in classes}):
         said = [_first_sentence(kind) for kind in classes if kind.exit_code == code]
         statuses = sorted({kind.status for kind in classes if kind.exit_code == code})

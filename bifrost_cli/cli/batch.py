@@ -26,7 +26,8 @@ OutputOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the output.")]
 OrderOption = Annotated[
-    Literal["any", "input"], typer.Option("--order", help="Results in the provider's order, or the input's.")
+    Literal["any", "input"],
+    typer.Option("--order", metavar="any|input", help="Results in the provider's order, or the input's."),
 ]
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="TIME", help="Wait no longer than this, e.g. 90s, 15m or 24h.")

@@ -26,10 +26,18 @@ def upload(
     *,
     session: Session,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files to upload; - reads stdin.")],
-    filename: Annotated[str | None, typer.Option(help="The name to give it (needed for -; one file only).")] = None,
-    purpose: Annotated[str | None, typer.Option(help="Where the provider has purposes; .jsonl is batch input.")] = None,
-    mime_type: Annotated[str | None, typer.Option(help="Its media type; guessed from the name otherwise.")] = None,
-    expires_in: Annotated[str | None, typer.Option(help="Delete it after, e.g. 24h or 7d, if possible.")] = None,
+    filename: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name to give it (needed for -; one file only).")
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where the provider has purposes; .jsonl is batch input.")
+    ] = None,
+    mime_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Its media type; guessed from the name otherwise.")
+    ] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Delete it after, e.g. 24h or 7d, if possible.")
+    ] = None,
 ) -> None:
     """Upload files."""
     from bifrost_cli.cli import live, render
@@ -64,7 +72,7 @@ def upload(
 def list_(
     *,
     session: Session,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many, newest first.")] = 20,
     all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
     """List files, newest first. `-p all` lists every configured provider."""
@@ -121,7 +129,10 @@ def download(
     session: Session,
     id: Id,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Where to; - is stdout. Default: the file's own name, here.")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Where to; - is stdout. Default: the file's own name, here."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
 ) -> None:

@@ -18,8 +18,8 @@ app = typer.Typer(
 )
 CODES = "Exit codes: 0 done, 2 usage."
 PORT = 8088
-Host = Annotated[str, typer.Option(help="The address to listen at.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen at; 0 takes a free one.")]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen at.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="The port to listen at; 0 takes a free one.")]
 
 
 @app.command("serve", epilog=f"Example: bifrost sandbox serve --port 8088\n\n{CODES}")
@@ -47,7 +47,9 @@ def env(
     session: Session,
     host: Host = "127.0.0.1",
     port: Port = PORT,
-    url: Annotated[str | None, typer.Option(help="The sandbox's whole URL, instead of host and port.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The sandbox's whole URL, instead of host and port.")
+    ] = None,
 ) -> None:
     """Print the exports that point any vendor's SDK, or this tool, at `sandbox serve`."""
     from bifrost_cli.cli import render
