@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs check clean
+.PHONY: help setup demo test torture lint types docs check clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ demo: $(VENV)/run  ## Run the main job on the embedded sandbox, both providers: 
 
 test: $(VENV)/dev  ## Run every test
 	$(BIN)/python -m pytest
+
+torture: $(VENV)/dev  ## Kill creates at every request and at random, run them again, count duplicates and losses
+	$(BIN)/python tests/torture
 
 lint: $(VENV)/dev  ## Check style and that the generated parts of the README are current
 	$(BIN)/ruff check .

@@ -7,10 +7,11 @@ when it surely did not arrive: the connection failed, or the provider answered 4
 
 import asyncio
 import io
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from pathlib import Path
@@ -25,6 +26,7 @@ from bifrost_cli import __version__
 from bifrost_cli.errors import (
     BifrostError,
     ConfigError,
+    InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
     OverloadedError,
@@ -38,6 +40,7 @@ Sleep = Callable[[float], Awaitable[None]]
 ATTEMPTS = 5
 BLOCK = 256 * 1024
 LONGEST_PAUSE = 60.0
+HOPS = 3
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 LONG_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -45,21 +48,39 @@ NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, ht
 
 def new_client(*, trust_env: bool = True) -> httpx.AsyncClient:
     """A pooled client. Proxy and CA variables hold unless `trust_env` is off; redirects are not followed."""
+    logging.getLogger("httpx").addFilter(_hide_queries)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
     agent = {"user-agent": f"bifrost/{__version__}"}
     return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent)
 
 
+def _hide_queries(record: logging.LogRecord) -> bool:
+    """Log addresses without their queries, which may be credentials (those of uploads and of signed addresses are)."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True
+
+
 class Source(NamedTuple):
-    """Bytes to send: a file on disk, opened anew for each attempt. `on_read` is told of each block's length."""
+    """Bytes to send: a file on disk, opened anew for each attempt. `on_read` is told of each block's length.
+
+    A part of a file, from `offset` on, is sent as it is, never as the file of a form.
+    """
 
     path: Path
     on_read: Callable[[int], object] = lambda length: None
+    offset: int = 0
+    length: int | None = None
 
     @property
     def size(self) -> int:
         """In bytes."""
-        return self.path.stat().st_size
+        rest = max(0, self.path.stat().st_size - self.offset)
+        return rest if self.length is None else min(rest, self.length)
+
+    def part(self, offset: int, length: int) -> "Source":
+        """At most `length` bytes of the file, from `offset` on."""
+        return self._replace(offset=offset, length=length)
 
     def open(self) -> "Reading":
         """The file, telling `on_read` as it is read."""
@@ -72,9 +93,14 @@ class Reading(io.FileIO):
     def __init__(self, source: Source) -> None:
         super().__init__(source.path)
         self.source = source
+        self.seek(source.offset)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        block = super().read(-1 if size is None else size) or b""
+        size = -1 if size is None else size
+        if self.source.length is not None:
+            left = self.source.offset + self.source.length - self.tell()
+            size = left if size < 0 else min(size, left)
+        block = super().read(size) or b""
         self.source.on_read(len(block))
         return block
 
@@ -86,6 +112,14 @@ class Form(NamedTuple):
     name: str
     filename: str
     media_type: str
+
+    def check(self) -> None:
+        """Raise InvalidRequestError where the filename would arrive as another: forms escape, and nobody unescapes."""
+        if any(character in '"\\' or character < " " for character in self.filename):
+            raise InvalidRequestError(
+                f"A file cannot be uploaded as {self.filename!r}: forms change quotes, backslashes and control characters.",
+                hint="Give it another name.",
+            )
 
 
 @dataclass
@@ -116,13 +150,40 @@ class Transport:
                     provider=self.provider,
                 )
 
-    async def json(self, method: str, path: str, **options: Any) -> Any:
-        """The parsed body of a successful answer. Options are those of `request`."""
+    @property
+    def address(self) -> str:
+        """The address as messages name it."""
+        return self.redact(self.base_url)
+
+    def session(self, url: str) -> "Transport":
+        """The wire of an address that is its own credential, as an upload's is: no header of ours goes there, messages
+        do not name it, and a failed call is left to the caller.
+
+        Raises BifrostError where the address is on another origin than ours.
+        """
+        if _origin(url) != _origin(self.base_url):
+            raise BifrostError(
+                f"{self.provider} gave an address for the upload that is not on its own host, so it is not used.",
+                hint=f"The address of {self.provider} is {self.address} (from: {self.address_from}).",
+                provider=self.provider,
+            )
+        secrets = (*self.secrets, url, url.partition("?")[2] or url)
+        return replace(self, base_url=url, headers={}, secrets=secrets, auth=None, attempts=1)
+
+    async def json(self, method: str, path: str, *, read: Callable[[Any], Any] | None = None, **options: Any) -> Any:
+        """What `read` makes of a successful answer's parsed body, or that itself. Options are those of `request`.
+
+        An answer that `read` breaks on makes no sense: BifrostError; a paid call's outcome is then unknown.
+        """
         response = await self.request(method, path, **options)
         try:
-            return self.parse(response)
+            parsed = self.parse(response)
+            return read(parsed) if read else parsed
         except BifrostError as error:
             raise (self._unknown(error.message) if options.get("paid") else error) from None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            odd = f"{self.provider} answered {response.status_code} with JSON of a form that makes no sense here."
+            raise (self._unknown(odd) if options.get("paid") else self._elsewhere(odd)) from error
 
     async def request(
         self,
@@ -140,6 +201,8 @@ class Transport:
 
         The body is `json`, or `source` streamed as it is, or `source` as the file of `form`. Raises a BifrostError.
         """
+        if form is not None:
+            form.check()
 
         async def attempt() -> httpx.Response:
             with source.open() if source else nullcontext() as file:
@@ -160,7 +223,10 @@ class Transport:
     async def stream(
         self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        """GET whose body is read by the caller, block by block. A break midway raises NetworkError."""
+        """GET whose body is read by the caller, block by block. A break midway raises NetworkError.
+
+        A redirect is followed within the same origin.
+        """
 
         async def attempt() -> httpx.Response:
             request = self.client.build_request(
@@ -179,14 +245,19 @@ class Transport:
     async def lines(self, path: str, **options: Any) -> AsyncIterator[bytes]:
         """The body's lines, without their LF; blank ones are left out. Split on LF alone (a body may hold U+2028)."""
         async with self.stream(path, **options) as response:
-            rest = b""
+            pending: list[bytes] = []
             async for block in response.aiter_bytes(65536):
-                *whole, rest = (rest + block).split(b"\n")
+                if b"\n" not in block:  # A line of many blocks is joined once, not at each of them.
+                    pending.append(block)
+                    continue
+                *whole, rest = b"".join([*pending, block]).split(b"\n")
+                pending = [rest]
                 for line in whole:
                     if line and not line.isspace():
                         yield line
-            if rest and not rest.isspace():
-                yield rest
+            last = b"".join(pending)
+            if last and not last.isspace():
+                yield last
 
     def parse(self, response: httpx.Response) -> Any:
         """The JSON of an answer. Raises BifrostError where it is none."""
@@ -194,10 +265,8 @@ class Transport:
             return orjson.loads(response.content)
         except orjson.JSONDecodeError:
             kind = response.headers.get("content-type", "no content type")
-            raise BifrostError(
-                f"{self.provider} answered {response.status_code} with a body that is not JSON ({kind}).",
-                hint=f"Is {self.base_url} the right address? It came from: {self.address_from}.",
-                provider=self.provider,
+            raise self._elsewhere(
+                f"{self.provider} answered {response.status_code} with a body that is not JSON ({kind})."
             ) from None
 
     def redact(self, text: str) -> str:
@@ -206,7 +275,7 @@ class Transport:
             text = text.replace(secret, "[redacted]")
         return text
 
-    async def _send(self, request: httpx.Request, *, paid: bool, stream: bool) -> httpx.Response:
+    async def _send(self, request: httpx.Request, *, paid: bool, stream: bool, hops: int = HOPS) -> httpx.Response:
         try:
             response = await self.client.send(request, stream=stream, auth=self.auth or httpx.USE_CLIENT_DEFAULT)
             if response.status_code >= 400:
@@ -217,6 +286,9 @@ class Transport:
             raise self._refused(response, paid=paid)
         if response.status_code >= 300:
             await response.aclose()
+            following = response.next_request
+            if stream and hops and following and _origin(str(following.url)) == _origin(str(request.url)):
+                return await self._send(following, paid=paid, stream=stream, hops=hops - 1)
             raise self._redirected(response)
         return response
 
@@ -228,22 +300,25 @@ class Transport:
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers)
         if paid and (response.status_code >= 500 or response.status_code == 408):
-            return self._unknown(f"{self.provider} answered {response.status_code} to it: {error.message}")
+            unknown = self._unknown(f"{self.provider} answered {response.status_code} to it: {error.message}")
+            unknown.__cause__ = error
+            return unknown
         return error
 
     def _redirected(self, response: httpx.Response) -> BifrostError:
         # The key goes to the configured address only, and what a POST becomes on the way is anyone's guess.
-        return BifrostError(
-            f"{self.provider} answered {response.status_code}, a redirect, which is not followed.",
-            hint=f"Is {self.base_url} the right address? It came from: {self.address_from}.",
-            provider=self.provider,
-        )
+        return self._elsewhere(f"{self.provider} answered {response.status_code}, a redirect, which is not followed.")
+
+    def _elsewhere(self, message: str) -> BifrostError:
+        """An answer that makes no sense, as another server than the provider's gives it."""
+        hint = f"Is {self.address} the right address? It came from: {self.address_from}."
+        return BifrostError(message, hint=hint, provider=self.provider)
 
     def _broken(self, error: httpx.TransportError, *, paid: bool) -> BifrostError:
         reason = self.redact(str(error)) or type(error).__name__
         if paid and not isinstance(error, NEVER_ARRIVED):
             return self._unknown(f"no answer came from {self.provider} ({reason})")
-        address = f"The address is {self.base_url} (from: {self.address_from})."
+        address = f"The address is {self.address} (from: {self.address_from})."
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, NEVER_ARRIVED):
             late = f"{self.provider} did not answer in time."
             return UpstreamTimeoutError(late, hint=address, provider=self.provider)
@@ -273,6 +348,14 @@ def _content(json: Any, file: Reading | None, form: Form | None) -> tuple[dict[s
     if file is not None:
         return {"content-length": str(file.source.size)}, {"content": _blocks(file)}
     return ({"content-type": "application/json"}, {"content": orjson.dumps(json)}) if json is not None else ({}, {})
+
+
+def _origin(address: str) -> tuple[str, str, int | None] | None:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return None
+    return url.scheme, url.host, url.port
 
 
 async def _blocks(file: Reading) -> AsyncIterator[bytes]:

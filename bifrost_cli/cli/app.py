@@ -1,7 +1,9 @@
 """The root command, and the one place where errors become messages and exit codes."""
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,7 @@ from typer.core import TyperGroup
 from bifrost_cli import __version__
 from bifrost_cli.cli import batch, files, providers, sandbox
 from bifrost_cli.cli.session import Session
-from bifrost_cli.errors import BifrostError
+from bifrost_cli.errors import BifrostError, UsageError
 
 INTERRUPTED = 130
 
@@ -19,13 +21,20 @@ class Root(TyperGroup):
     """Catches what any nested command raises."""
 
     def invoke(self, ctx: Any) -> Any:
-        session = ctx.obj = Session()
+        session = ctx.obj = Session(json="--json" in ctx.args)  # Known before the command's own options are read.
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _leave_pipe()
+            _abandon_stdout()  # Whoever read it has seen enough (`| head`).
         except BifrostError as error:
             _fail(session, error)
+        except OSError as error:
+            _abandon_stdout()
+            _fail(session, _from_system(error))
+        except typer.TyperException as error:
+            if not session.json:
+                raise
+            _fail(session, UsageError(error.format_message()))
         except KeyboardInterrupt:
             _interrupted(session)
         return None
@@ -64,7 +73,13 @@ def root(
 
 def main() -> None:
     """The console script."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: nothing is left half written.
     app()
+
+
+def _from_system(error: OSError) -> UsageError:
+    # What has no place of its own: a full disk behind stdout, a temporary folder that is gone.
+    return UsageError(f"{error.filename or 'The output'}: {error.strerror or error}.")
 
 
 def _fail(session: Session, error: BifrostError) -> None:
@@ -74,7 +89,8 @@ def _fail(session: Session, error: BifrostError) -> None:
         import traceback
 
         traceback.print_exc()
-    render.error(error, as_json=session.json, sandbox_hint=session.sandbox_hint)
+    session.advise(error)
+    render.error(error, as_json=session.json)
     raise typer.Exit(error.exit_code) from None
 
 
@@ -85,6 +101,7 @@ def _interrupted(session: Session) -> None:
     raise typer.Exit(INTERRUPTED) from None
 
 
-def _leave_pipe() -> None:
-    # Whoever read stdout has seen enough (`| head`). The interpreter must not fail on flushing it at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _abandon_stdout() -> None:
+    # What is still buffered would fail again when the interpreter flushes it at exit.
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -75,8 +75,10 @@ def create(
     from bifrost_cli.cli.output import Output
 
     session.note_ids([file_id] if file_id else [])
-    if (input is None) == (file_id is None):
-        raise UsageError("Give either an input or --file-id.", hint="bifrost batch create requests.jsonl")
+    steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop)
+    if idempotency_key == "":
+        raise UsageError("--idempotency-key is empty.", hint="Is the variable that should hold it set?")
+    session.tail = steps.tail_of(output, order, force=force)
     screen = render.Screen(json=session.json, quiet=session.quiet)
     pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
 
@@ -86,10 +88,11 @@ def create(
             bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
         defaults = {"model": model, "max_tokens": max_tokens}
         with ExitStack() as stack:
-            plan = stack.enter_context(bifrost.plan_file(file_id) if file_id else job.plan(input or "-", defaults))
+            planned = bifrost.plan_file(file_id) if file_id is not None else job.plan(input or "", defaults)
+            plan = stack.enter_context(planned)
             if dry_run:
                 return screen.plan(plan.parts)
-            place = stack.enter_context(Output(output, force=force)) if output else None
+            place = stack.enter_context(Output(output, force=force)) if output is not None else None
             submission = stack.enter_context(bifrost.submission(plan, key=idempotency_key, anew=new))
             await job.carry_out(submission, place, pace, reading, wait=wait)
 
@@ -108,16 +111,18 @@ def list_(
 ) -> None:
     """List batches, newest first. `-p all` lists every configured provider."""
     from bifrost_cli.cli import live, render
+    from bifrost_cli.core.combine import group
 
-    screen = render.Screen(json=session.json, quiet=session.quiet)
+    screen, every = render.Screen(json=session.json, quiet=session.quiet), session.takes_all()
     if watch and not screen.tables:
         raise UsageError("--watch needs a terminal.", hint="For scripts there is `bifrost batch wait`.")
 
     async def listed(bifrost: "Bifrost") -> list["Batch"]:
-        names = bifrost.configured() if session.provider == "all" else [bifrost.default]
+        names = bifrost.configured() if every else [bifrost.default]
         wanted = None if all else limit
         found = [batch for name in names async for batch in bifrost.list_batches(provider=name, limit=wanted)]
-        return sorted(found, key=lambda batch: batch.created_at, reverse=True)
+        newest_first = sorted(found, key=lambda batch: batch.created_at, reverse=True)
+        return group(newest_first, bifrost.journal.siblings)
 
     if watch:
         session.run(lambda bifrost: live.watch(screen, lambda: listed(bifrost)))
@@ -190,12 +195,16 @@ def results(
     from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
 
+    if merged and order == "input":
+        raise UsageError("--merged gives results in no order.", hint="Leave --order out.")
     session.note_ids([id])
+    session.tail = steps.tail_of(output, order, force=force)
+    session.resume = session.command("batch", "wait", id)
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
     async def go(bifrost: "Bifrost") -> None:
         with ExitStack() as stack:
-            place = stack.enter_context(Output(output, force=force)) if output else None
+            place = stack.enter_context(Output(output, force=force)) if output is not None else None
             await steps.Job(bifrost, screen, session).read(id, place, steps.Reading(order, errors_only, merged))
 
     session.run(go)
@@ -221,7 +230,8 @@ def wait(
     from bifrost_cli.cli.output import Output
 
     session.note_ids(ids)
-    session.resume = f"bifrost batch wait {' '.join(ids)}"
+    session.tail = steps.tail_of(output, order, force=force)
+    session.resume = session.command("batch", "wait", *ids)
     screen = render.Screen(json=session.json, quiet=session.quiet)
     pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
 
@@ -262,6 +272,7 @@ def retry(
     from bifrost_cli.cli.output import Output
 
     session.note_ids([id])
+    session.tail = steps.tail_of(output, order, force=force)
     screen = render.Screen(json=session.json, quiet=session.quiet)
     pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
     origin = steps.origin_of(session, id, input)
@@ -269,7 +280,7 @@ def retry(
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
         with ExitStack() as stack:
-            place = stack.enter_context(Output(output, force=force)) if output else None
+            place = stack.enter_context(Output(output, force=force)) if output is not None else None
             plan = await job.plan_retry(id, origin, all_failed=all_failed)
             if plan is None:
                 return screen.say("Nothing to retry: no request failed for a passing reason (see --all-failed).")

@@ -1,6 +1,7 @@
 """`bifrost files`: upload, list, get, delete and download."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,19 +51,22 @@ def upload(
     seconds = int(duration(expires_in)) if expires_in else None
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
+    async def send(bifrost: "Bifrost", source: Path, name: str) -> "File":
+        with live.sending(screen, name, source.stat().st_size) as on_sent:
+            return await bifrost.upload_file(
+                source,
+                filename=name,
+                media_type=mime_type or media_type(name),
+                purpose=purpose,
+                expires_in=seconds,
+                on_sent=on_sent,
+            )
+
     async def go(bifrost: "Bifrost") -> None:
-        for path in paths:
-            name = filename or Path(path).name
-            with as_file(path) as source, live.sending(screen, name, source.stat().st_size) as on_sent:
-                file = await bifrost.upload_file(
-                    source,
-                    filename=name,
-                    media_type=mime_type or media_type(name),
-                    purpose=purpose,
-                    expires_in=seconds,
-                    on_sent=on_sent,
-                )
-            screen.file(file)
+        with ExitStack() as stack:
+            sources = [stack.enter_context(as_file(path)) for path in paths]  # None is sent if one cannot be read.
+            for path, source in zip(paths, sources, strict=True):
+                screen.file(await send(bifrost, source, filename or Path(path).name))
 
     session.run(go)
 
@@ -78,10 +82,10 @@ def list_(
     """List files, newest first. `-p all` lists every configured provider."""
     from bifrost_cli.cli import render
 
-    screen = render.Screen(json=session.json, quiet=session.quiet)
+    screen, every = render.Screen(json=session.json, quiet=session.quiet), session.takes_all()
 
     async def go(bifrost: "Bifrost") -> list["File"]:
-        names = bifrost.configured() if session.provider == "all" else [bifrost.default]
+        names = bifrost.configured() if every else [bifrost.default]
         wanted = None if all else limit
         return [file for name in names async for file in bifrost.list_files(provider=name, limit=wanted)]
 

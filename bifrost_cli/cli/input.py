@@ -40,4 +40,4 @@ def _readable(path: str) -> Path:
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder, not a file.") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path or 'The empty name'} cannot be read: {error.strerror}.") from None

@@ -20,7 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from bifrost_cli.cli.render import Screen, batch_table, clean
+from bifrost_cli.cli.render import Screen, batch_rows, clean
 from bifrost_cli.models import Batch
 
 SMALL = 1_000_000
@@ -141,7 +141,7 @@ async def watch(screen: Screen, listed: Callable[[], Awaitable[list[Batch]]]) ->
     """A table of batches, drawn anew every two seconds until interrupted."""
     with Live(console=screen.out, auto_refresh=False, screen=False) as live:
         while True:
-            live.update(batch_table(await listed()), refresh=True)
+            live.update(batch_rows(await listed()), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
 
 

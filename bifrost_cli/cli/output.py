@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -13,7 +14,9 @@ BUFFER = 64 * 1024
 
 
 class Output:
-    """A file written beside its place and renamed when whole; `-` is stdout.
+    """A file written beside its place and renamed when whole; `-` is stdout. A link's target is what is written.
+
+    What is no file, such as a pipe or /dev/null, is written as it comes.
 
     Made before anything is submitted, so that a place that cannot be written is known by then.
     Raises UsageError where it cannot, or where a file is there and `force` is not given.
@@ -22,17 +25,23 @@ class Output:
     def __init__(self, path: str, *, force: bool = False) -> None:
         self.path = path
         self.is_stdout = path == "-"
-        self.file = sys.stdout.buffer if self.is_stdout else self._beside(Path(path), force)
+        self.temporary: Path | None = None
+        self.place = Path(os.path.realpath(path))
+        self.file = sys.stdout.buffer if self.is_stdout else self._opened(Path(path), force)
 
-    def _beside(self, path: Path, force: bool) -> BinaryIO:
+    def _opened(self, path: Path, force: bool) -> BinaryIO:
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", hint="Give -o the name of a file.")
-        if path.exists() and not force:
+        if path.is_file() and not force:
             raise UsageError(f"{path} exists.", hint="Give --force to overwrite it, or another -o.")
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            return path.open("wb") if path.exists() and not path.is_file() else self._beside()
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def _beside(self) -> BinaryIO:
+        prefix = f".{self.place.name[:40]}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=self.place.parent)
         self.temporary = Path(name)
         return os.fdopen(handle, "wb", BUFFER)
 
@@ -49,11 +58,11 @@ class Output:
         """All is written: put the file in its place."""
         try:
             self.file.flush()
-            if not self.is_stdout:
+            if self.temporary:
                 os.fsync(self.file.fileno())
                 os.chmod(self.temporary, 0o666 & ~_umask())
                 self.file.close()
-                os.replace(self.temporary, self.path)
+                os.replace(self.temporary, self.place)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -65,13 +74,12 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.is_stdout and not self.file.closed:
-            try:
-                self.file.close()
-            except OSError:
-                pass  # What could not be flushed is what the error in flight is about.
-            finally:
-                self.temporary.unlink(missing_ok=True)
+        if self.is_stdout:
+            return
+        with suppress(OSError):  # What could not be flushed is what the error in flight is about.
+            self.file.close()
+        if self.temporary:
+            self.temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -28,7 +28,8 @@ def _row(bifrost: "Bifrost", name: str) -> dict[str, Any]:
     from bifrost_cli.config import masked
 
     adapter = bifrost.adapter(name)
-    secret = next((each.name for each in adapter.settings if each.secret and each.name in adapter.config), None)
+    secrets = [each.name for each in adapter.settings if each.secret and each.name in adapter.config]
+    secret = secrets[0] if secrets and name in bifrost.configured() else None
     return {
         "id": name,
         "provider": name,

@@ -13,7 +13,9 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +27,11 @@ from bifrost_cli.models import Batch, BatchResult, File
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 ROWS = 100
+GAP = 2
+FOLDED = 20
 SHOWN_FAILURES = 5
+BATCH_COLUMNS = ("ID", "Status", ">Requests", ">Succeeded", ">Failed", "Created", ">Elapsed")
+RESULT_COLUMNS = ("custom_id", "Outcome", "Answer…")
 COLOURS = {
     "ended": "green",
     "in_progress": "yellow",
@@ -37,6 +43,17 @@ COLOURS = {
 }
 
 
+class Paper(Console):
+    """A terminal only where it is one, whatever the environment says; a broken pipe is the root command's to see."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        super().__init__(stderr=stderr, highlight=False, force_terminal=stream.isatty())
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Screen:
     """Where one command's output goes, and in which form."""
 
@@ -44,8 +61,8 @@ class Screen:
         self.json = json
         self.quiet = quiet
         self.said: set[str] = set()
-        self.out = Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out = Paper()
+        self.err = Paper(stderr=True)
 
     @property
     def tables(self) -> bool:
@@ -73,22 +90,25 @@ class Screen:
     def line(self, value: dict[str, Any] | BaseModel) -> None:
         """One object as JSON, or its id where only ids are wanted."""
         data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        if self.quiet:
-            self._write(str(data.get("id") or data.get("custom_id") or "") + "\n")
-        else:
-            self._write(orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE).decode())
+        if not self.quiet:
+            self._write(orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE))
+        elif id := data.get("id") or data.get("custom_id"):
+            self._write(f"{id}\n".encode())
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: bytes) -> None:
+        """Text as UTF-8, whatever the locale."""
         if self.out.is_terminal:
-            text = re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
-        sys.stdout.write(text)
-        sys.stdout.flush()
+            text = CONTROL.sub(
+                lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text.decode()
+            ).encode()
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
 
     def files(self, files: Sequence[File]) -> None:
         """Files, newest first."""
         if not self.tables:
             return self._lines(files)
-        columns = ("ID", "Filename", "Type", ">Size", "Created", "Expires", "Purpose")
+        columns = ("ID", "Filename", ">Size", "Created", "Expires", "Purpose")
         self._table(columns, [file_row(file) for file in files], "No files.")
 
     def file(self, file: File) -> None:
@@ -99,7 +119,7 @@ class Screen:
         """Batches, newest first."""
         if not self.tables:
             return self._lines(batches)
-        self.out.print(batch_table(batches) if batches else "No batches.")
+        self.out.print(batch_rows(batches) if batches else "No batches.", crop=False)
 
     def batch(self, batch: Batch) -> None:
         """One batch, in full."""
@@ -160,9 +180,9 @@ class Screen:
     def exports(self, variables: Mapping[str, str]) -> None:
         """Environment variables, as a shell reads them."""
         if self.json:
-            return self._write(orjson.dumps(dict(variables), option=orjson.OPT_APPEND_NEWLINE).decode())
+            return self._write(orjson.dumps(dict(variables), option=orjson.OPT_APPEND_NEWLINE))
         for name, value in variables.items():
-            self._write(f"export {name}={shlex.quote(value)}\n")
+            self._write(f"export {name}={shlex.quote(value)}\n".encode())
 
     def _lines(self, values: Iterable[dict[str, Any] | BaseModel]) -> None:
         for value in values:
@@ -171,14 +191,15 @@ class Screen:
     def _facts(self, value: BaseModel, shown: dict[str, str | None]) -> None:
         if not self.tables:
             return self.line(value)
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, content in {**value.model_dump(mode="python"), **shown}.items():
-            if content is not None and name != "type":
-                table.add_row(Text(name, style="dim"), Text(clean(show(content)), overflow="fold"))
-        self.out.print(table)
+        facts = {**value.model_dump(mode="python"), **shown}
+        facts = {name: fact for name, fact in facts.items() if fact is not None and name != "type"}
+        width = max(map(len, facts))
+        for name, fact in facts.items():
+            said = clean(show(fact)).replace("\n", "\n" + " " * (width + GAP))
+            self.out.print(Text.assemble((name.ljust(width + GAP), "dim"), said), soft_wrap=True)
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: str) -> None:
-        self.out.print(make_table(columns, rows) if rows else empty)
+        self.out.print(Rows(columns, rows) if rows else empty, crop=False)
 
     # -- results ------------------------------------------------------------------------------------------------
 
@@ -191,15 +212,20 @@ class Screen:
                 continue
             block.append(result)
             if len(block) == ROWS:
-                self.out.print(results_table(block))
+                self._table(RESULT_COLUMNS, [result_row(each) for each in block], "")
                 block = []
         if block:
-            self.out.print(results_table(block))
+            self._table(RESULT_COLUMNS, [result_row(each) for each in block], "")
 
-    def summary(self, audit: Audit, failures: "Failures") -> None:
+    async def result_lines(self, results: AsyncIterator[BatchResult]) -> None:
+        """Results as they come, as lines whatever stdout is."""
+        async for result in results:
+            self._write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
+
+    def summary(self, id: str, audit: Audit, failures: "Failures") -> None:
         """How a results run came out, on stderr: numbers, and why requests failed."""
         outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(audit.outcomes.items()))
-        self.say(f"{audit.expected:,} in, {audit.out:,} out: {outcomes or 'nothing'}.")
+        self.say(f"{id}: {audit.expected:,} in, {audit.out:,} out: {outcomes or 'nothing'}.")
         for reason, count in failures.reasons.most_common(SHOWN_FAILURES):
             self.say(f"  {count:,} × {reason} (for example {failures.example[reason]})", style="red")
 
@@ -222,11 +248,9 @@ class Failures:
             self.example.setdefault(reason, result["custom_id"])
 
 
-def error(error: BifrostError, *, as_json: bool, sandbox_hint: bool = False) -> None:
+def error(error: BifrostError, *, as_json: bool) -> None:
     """What failed, why and what to do, on stderr."""
-    console = Console(stderr=True, highlight=False)
-    if sandbox_hint:
-        error.hint = f"{error.hint or ''} This is an id of the sandbox: add --sandbox.".strip()
+    console = Paper(stderr=True)
     if as_json:
         sys.stderr.write(orjson.dumps(error_object(error), option=orjson.OPT_APPEND_NEWLINE).decode())
         return
@@ -252,10 +276,10 @@ def error_object(error: BifrostError) -> dict[str, Any]:
 
 def interrupted(resume: str | None) -> None:
     """Ctrl-C: nothing was canceled, and this is how to go on."""
-    console = Console(stderr=True, highlight=False)
+    console = Paper(stderr=True)
     console.print("\nInterrupted.", soft_wrap=True)
     if resume:
-        console.print(Text(f"The batch goes on. Come back with: {resume}"), soft_wrap=True)
+        console.print(Text(clean(f"Nothing was canceled. Go on with: {resume}")), soft_wrap=True)
 
 
 # -- values -----------------------------------------------------------------------------------------------------
@@ -316,7 +340,7 @@ def answer(result: Any) -> str:
 def file_row(file: File) -> list[str]:
     """One row of the list of files."""
     times = (moment(file.created_at), moment(file.expires_at))
-    return [file.id, file.filename, file.mime_type, size(file.size_bytes), *times, file.purpose or "-"]
+    return [file.id, file.filename, size(file.size_bytes), *times, file.purpose or "-"]
 
 
 def settled_row(row: dict[str, Any]) -> list[str]:
@@ -326,10 +350,9 @@ def settled_row(row: dict[str, Any]) -> list[str]:
     return [row["intent"], row["provider"], f"{row['requests']:,}", left_at, row["source"], outcome]
 
 
-def batch_table(batches: Sequence[Batch]) -> Table:
+def batch_rows(batches: Sequence[Batch]) -> "Rows":
     """Batches as rows."""
-    columns = ("ID", "Status", ">Requests", ">Succeeded", ">Failed", "Created", ">Elapsed")
-    return make_table(columns, [batch_row(batch) for batch in batches])
+    return Rows(BATCH_COLUMNS, [batch_row(batch) for batch in batches])
 
 
 def batch_row(batch: Batch) -> list[str | Text]:
@@ -342,24 +365,52 @@ def batch_row(batch: Batch) -> list[str | Text]:
     return [batch.id, status, *numbers, moment(batch.created_at), elapsed(batch)]
 
 
-def results_table(results: Sequence[BatchResult]) -> Table:
-    """A block of results as rows."""
-    table = make_table(("custom_id", "Outcome", "Answer"), [])
-    for line in results:
-        outcome = line["result"]["type"]
-        said = answer(line["result"])
-        table.add_row(clean(line["custom_id"]), Text(outcome, style=COLOURS.get(outcome, "")), Text(said))
-    table.columns[2].overflow = "ellipsis"
-    table.columns[2].no_wrap = True
-    return table
+def result_row(line: BatchResult) -> list[str | Text]:
+    """One row of results."""
+    outcome = line["result"]["type"]
+    return [line["custom_id"], Text(outcome, style=COLOURS.get(outcome, "")), answer(line["result"])]
 
 
-def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A plain table; a column whose title begins with `>` is numbers. Ids are never cut: the first column folds."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for index, title in enumerate(columns):
-        justify: Any = "right" if title.startswith(">") else "left"
-        table.add_column(title.lstrip(">"), justify=justify, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
-    return table
+class Rows:
+    """Rows side by side under their titles; where the terminal is too narrow for that, a block for each.
+
+    The first column is an id, and never cut. A title that begins with `>` is one of numbers; one that ends with `…` is
+    of a text that is cut at the edge.
+    """
+
+    def __init__(self, titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        self.titles = [title.strip(">…") for title in titles]
+        self.numeric = [title.startswith(">") for title in titles]
+        self.cut = [title.endswith("…") for title in titles]
+        self.rows = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._room() <= options.max_width:
+            yield self._table()
+        else:
+            for row in self.rows:
+                yield Text(row[0].plain, style="bold", no_wrap=True, overflow="ignore")
+                yield Padding(self._others(row), (0, 0, 0, GAP))
+
+    def _room(self) -> int:
+        """The least width in which a table can be read: ids whole, other words folded only where they are long."""
+        ids = max(row[0].cell_len for row in self.rows)
+        columns = zip(self.titles, *self.rows, strict=True)
+        words = [[word for cell in column for word in str(cell).split()] for column in columns][1:]
+        return ids + sum(GAP + min(FOLDED, max(map(cell_len, column))) for column in words)
+
+    def _table(self) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for index, title in enumerate(self.titles):
+            overflow: Any = "ellipsis" if self.cut[index] else "fold"
+            justify: Any = "right" if self.numeric[index] else "left"
+            table.add_column(title, justify=justify, overflow=overflow, no_wrap=index == 0 or self.cut[index])
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def _others(self, row: Sequence[Text]) -> Text:
+        facts = [Text.assemble((f"{title} ", "dim"), cell) for title, cell in zip(self.titles, row, strict=True)]
+        said = Text(" " * GAP).join(facts[1:])
+        said.no_wrap, said.overflow = any(self.cut), "ellipsis" if any(self.cut) else "fold"
+        return said

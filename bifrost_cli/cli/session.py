@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import shlex
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bifrost_cli.errors import UsageError
+from bifrost_cli.errors import (
+    AuthError,
+    BifrostError,
+    ConfigError,
+    NotFoundError,
+    OverloadedError,
+    PendingError,
+    RateLimitError,
+    UpstreamError,
+    UsageError,
+)
 from bifrost_cli.providers import PROVIDERS
 
 if TYPE_CHECKING:
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
     from bifrost_cli.core.bifrost import Bifrost
 
 T = TypeVar("T")
+PASSING = (PendingError, UpstreamError, OverloadedError, RateLimitError)
 PANEL = "Every command"
 SANDBOX_MARK = "sbx"
 
@@ -59,7 +71,10 @@ COMMON: dict[str, tuple[Any, Any]] = {
 
 @dataclass
 class Session:
-    """One run of the command line. `resume` is the command that goes on where an interrupt stops."""
+    """One run of the command line.
+
+    `resume` is the command that goes on where an interrupt stops, `tail` what such a command repeats of this one.
+    """
 
     provider: str | None = None
     sandbox: bool = False
@@ -68,12 +83,28 @@ class Session:
     debug: bool = False
     config: Path | None = None
     resume: str | None = None
+    tail: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
 
-    @property
-    def sandbox_hint(self) -> bool:
-        """Whether an id of the sandbox was used without it."""
-        return not self.sandbox and any(SANDBOX_MARK in id for id in self.ids)
+    def takes_all(self) -> bool:
+        """Whether every configured provider is meant (`-p all`), for the commands that list."""
+        every = self.provider == "all"
+        self.provider = None if every else self.provider
+        return every
+
+    def command(self, *words: str) -> str:
+        """A command to go on with, as it is typed in a shell."""
+        config = ["--config", str(self.config)] if self.config else []
+        return shlex.join(["bifrost", *words, *self.tail, *config, *(["--sandbox"] if self.sandbox else [])])
+
+    def advise(self, error: BifrostError) -> None:
+        """Give an error the hints that only the command line knows."""
+        if isinstance(error, PASSING) and self.resume:
+            before = f"{error.hint} " if error.hint and not isinstance(error, PendingError) else ""
+            error.hint = f"{before}Go on with: {self.resume}"
+        lost = isinstance(error, ConfigError | AuthError | NotFoundError)
+        if lost and not self.sandbox and any(SANDBOX_MARK in id for id in self.ids):
+            error.hint = f"{error.hint or ''} This is an id of the sandbox: add --sandbox.".strip()
 
     def run(self, act: "Callable[[Bifrost], Coroutine[Any, Any, T]]", **options: Any) -> T:
         """Open a Bifrost as the options say, and carry `act` out with it.
@@ -96,8 +127,7 @@ class Session:
 
         config = Config.load(self.config, flags=flags)
         with sandboxed(config) if self.sandbox else nullcontext(config) as config:
-            chosen = None if self.provider == "all" else self.provider
-            async with Bifrost(config, chosen, Context(**context), trust_env=not self.sandbox) as bifrost:
+            async with Bifrost(config, self.provider, Context(**context), trust_env=not self.sandbox) as bifrost:
                 yield bifrost
 
     def note_ids(self, ids: Iterable[str]) -> None:

@@ -1,9 +1,11 @@
 """What several batch commands do: plan, submit, wait, and read results."""
 
 import asyncio
+import shlex
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +25,7 @@ from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.results import Audit
 from bifrost_cli.core.retry import Lines, failed_requests, merged_results, only
 from bifrost_cli.core.submit import Submission
-from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, UsageError
+from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, RateLimitError, UsageError
 from bifrost_cli.models import Batch, BatchResult
 
 Order = Literal["any", "input"]
@@ -69,7 +71,6 @@ class Job:
     bifrost: Bifrost
     screen: Screen
     session: Session
-    made: list[str] = field(default_factory=list)
 
     # -- create -------------------------------------------------------------------------------------------------
 
@@ -95,11 +96,16 @@ class Job:
             announced = await submission.begin()
         if announced:
             self._announce(submission.seen(), place)
-        with live.Waiting(self.screen).shown() as waiting:
-            async for batch in submission.follow(timeout=pace.timeout, poll=pace.poll):
-                waiting.update(self.made[0] if len(submission.run.parts) == 1 else "the batch", batch)
+        batch = await self.follow(submission, pace)
         if not announced:
             self._announce(batch, place)
+        return batch
+
+    async def follow(self, submission: Submission, pace: Pace) -> Batch:
+        """Show a run until its end."""
+        with live.Waiting(self.screen).shown() as waiting:
+            async for batch in submission.follow(timeout=pace.timeout, poll=pace.poll):
+                waiting.update(batch.id if len(submission.run.parts) == 1 else "the batch", batch)
         return batch
 
     async def carry_out(
@@ -107,11 +113,15 @@ class Job:
     ) -> None:
         """All that a create was asked for: the batch, and its end and results where they are wanted."""
         if not wait and place is None:
-            return await self.create(submission, place)
+            await self.create(submission, place)
+            if submission.runs_here:
+                self.screen.say("Its requests are sent one by one from here, at full price, until all are done.")
+                await self.follow(submission, pace)
+            return None
         batch = await self.create_and_wait(submission, place, pace)
         if place is None:
             return self.show_ended([batch])
-        self.session.resume = f"bifrost batch results {batch.id} -o {place.path}"
+        self.session.resume = self.session.command("batch", "results", batch.id)
         await self.read(batch.id, place, reading)
 
     async def plan_retry(self, id: str, origin: Retry, *, all_failed: bool) -> Plan | None:
@@ -123,17 +133,22 @@ class Job:
 
     def _prepare(self, submission: Submission) -> None:
         parts = len(submission.run.parts)
+        again = self.session.resume = shlex.join(["bifrost", *sys.argv[1:]])
         if submission.run.resumed:
             self.screen.resumed(submission.run.created_at)
 
         def on_created(batch: Batch) -> None:
-            self.made.append(batch.id)
-            self.session.resume = f"bifrost batch wait {'~'.join(self.made)}"
+            made = len(submission.batches)
+            # Until all parts exist, only this same command makes the rest.
+            self.session.resume = again if made < parts else self.session.command("batch", "wait", submission.seen().id)
             if parts > 1:
-                self.screen.say(f"Created {batch.id} ({len(self.made)} of {parts})")
+                self.screen.say(f"Created {batch.id} ({made} of {parts})")
 
-        submission.on_created = on_created
-        submission.on_queued = lambda error: self.screen.say_once(f"Waiting for room: {error.message}")
+        def on_queued(error: RateLimitError) -> None:
+            self.session.resume = again
+            self.screen.say_once(f"Waiting for room: {error.message}")
+
+        submission.on_created, submission.on_queued = on_created, on_queued
         submission.choose = choose if self.screen.asks else None
 
     @contextmanager
@@ -173,7 +188,7 @@ class Job:
         ]
         if failed:
             reasons = "; ".join(error.message for batch in failed for error in (batch.errors or [])[:SHOWN_ERRORS])
-            hint = f"See why: bifrost batch results {failed[0].id} --errors-only"
+            hint = f"See why: {self.session.command('batch', 'results', failed[0].id, '--errors-only')}"
             raise PartialError(f"Some requests did not succeed. {reasons}".strip(), hint=hint)
 
     # -- results ------------------------------------------------------------------------------------------------
@@ -184,15 +199,17 @@ class Job:
         results = self._wanted(id, reading, audit, failures)
         if place is None:
             await self.screen.results(results)
+        elif place.is_stdout:
+            await self.screen.result_lines(results)
         else:
             with live.counting(self.screen, "Reading results") as counted:
                 await write(results, place, counted)
-        self.screen.summary(audit, failures)
+        self.screen.summary(id, audit, failures)
         self.bifrost.note_delivered(id)
         if not audit.agrees:
             raise BifrostError(f"The results of {id} do not match its requests: {audit.describe()}.")
         if audit.unsuccessful:
-            raise PartialError(f"{audit.unsuccessful:,} of {audit.out:,} requests did not succeed.")
+            raise PartialError(f"{audit.unsuccessful:,} of {audit.out:,} requests of {id} did not succeed.")
 
     async def _wanted(self, id: str, reading: Reading, audit: Audit, failures: Failures) -> AsyncIterator[BatchResult]:
         if reading.merged:
@@ -221,11 +238,34 @@ async def each_to_its_end(work: Sequence[Coroutine[Any, Any, None]]) -> None:
             raise outcome
 
 
+def check_source(input: str | None, file_id: str | None, *, changes: object) -> None:
+    """Raise UsageError where not one source of requests is given, or options that would change a file's requests."""
+    if (input is None) == (file_id is None):
+        raise UsageError("Give either an input or --file-id.", hint="Try: bifrost batch create requests.jsonl")
+    if file_id is not None and changes:
+        raise UsageError(
+            "An uploaded file goes as it is: --model, --max-tokens, --endpoint and --drop do not change it.",
+            hint="Give the requests themselves instead of --file-id.",
+        )
+
+
+def tail_of(output: str | None, order: Order, *, force: bool) -> list[str]:
+    """What a command that goes on with this one's work repeats of it, for the results to come where they should."""
+    if output is None:
+        return []
+    return ["-o", output, *(["--force"] if force else []), *(["--order", order] if order != "any" else [])]
+
+
 def places(ids: Sequence[str], output: str | None) -> dict[str, str]:
     """Where each batch's results go: the path itself, or files in the folder that it names for several."""
-    if output is None or len(ids) == 1:
-        return {ids[0]: output} if output else {}
-    Path(output).mkdir(parents=True, exist_ok=True)
+    if output is None or len(set(ids)) == 1:
+        return {ids[0]: output} if output is not None else {}
+    if output == "-":
+        raise UsageError("The results of several batches do not go to stdout.", hint="Give -o the name of a folder.")
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be a folder: {error.strerror}.") from error
     return {id: str(Path(output) / f"{id.replace(':', '-').replace('~', '+')}.jsonl") for id in ids}
 
 

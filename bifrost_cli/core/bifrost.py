@@ -19,6 +19,7 @@ from bifrost_cli.core.plan import Plan, Planner
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.submit import Created, Sent, Submission
+from bifrost_cli.core.work import Work
 from bifrost_cli.errors import ConfigError, PendingError, Problem
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
@@ -200,9 +201,19 @@ class Bifrost:
         parts = self.batch_refs(id)
         await self._each(parts, lambda ref: self.ready(ref.provider).delete_batch(ref.native))
 
-    def wait_batch(self, id: str, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
+    async def wait_batch(
+        self, id: str, *, timeout: float | None = None, poll: float | None = None
+    ) -> AsyncIterator[Batch]:
         """The batch at each poll, the last one ended. Raises PendingError when `timeout` seconds have passed."""
-        return wait.follow(lambda: self.get_batch(id), timeout=timeout, poll=poll)
+
+        async def get() -> Batch:
+            for ref in self.batch_refs(id):
+                work.attend(self.ready(ref.provider), ref.native)
+            return await self.get_batch(id)
+
+        async with Work() as work:
+            async for batch in wait.follow(get, timeout=timeout, poll=poll):
+                yield batch
 
     async def batch_results(
         self, id: str, *, order: Literal["any", "input"] = "any", audit: Audit | None = None

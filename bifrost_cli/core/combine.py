@@ -1,8 +1,8 @@
 """Several provider batches seen as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from bifrost_cli.core.refs import Ref, join
+from bifrost_cli.core.refs import Ref, join, parse_one
 from bifrost_cli.models import Batch, RequestCounts
 
 
@@ -25,6 +25,20 @@ def combine(refs: Sequence[Ref], batches: Sequence[Batch]) -> Batch:
         provider_status=", ".join(dict.fromkeys(b.provider_status for b in batches if b.provider_status)) or None,
         errors=[error for batch in batches for error in batch.errors or []] or None,
     )
+
+
+def group(batches: Sequence[Batch], run_of: Callable[[Ref], tuple[Ref, ...]]) -> list[Batch]:
+    """A list of provider batches in which the parts of one run, where all of them are listed, are seen as one.
+
+    `run_of` gives the parts of the run that a batch is of, itself alone where nothing is known.
+    """
+    listed = {parse_one(batch.id): batch for batch in batches}
+    seen: dict[tuple[Ref, ...], Batch] = {}
+    for ref, batch in listed.items():
+        parts = run_of(ref)
+        whole = len(parts) > 1 and all(part in listed for part in parts)
+        seen.setdefault(parts if whole else (ref,), combine(parts, [listed[p] for p in parts]) if whole else batch)
+    return list(seen.values())
 
 
 def with_total(batch: Batch, requests: int | None) -> Batch:

@@ -225,6 +225,15 @@ class Journal:
             row = db.execute("SELECT source, parent, options FROM runs WHERE id = ?", (runs.pop(),)).fetchone()
         return Origin(row[0], row[1], orjson.loads(row[2]))
 
+    def siblings(self, ref: Ref) -> tuple[Ref, ...]:
+        """The parts of the run that a batch is of, in order; the batch alone where this journal does not know it."""
+        runs = [run for run, _ in self._positions([ref])]
+        if len(runs) != 1:
+            return (ref,)
+        with self._open() as db:
+            parts = self._parts(db, "run = ? AND native IS NOT NULL", (runs[0],))
+        return tuple(Ref(part.provider, part.native or "") for part in parts)
+
     def requests(self, ref: Ref) -> int | None:
         """How many requests went into a batch, where this journal knows."""
         if not self.path.exists():

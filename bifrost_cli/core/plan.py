@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import orjson
 
 from bifrost_cli.core import jsonl
+from bifrost_cli.core.balance import balance
 from bifrost_cli.errors import BifrostError, InputError, Problem, UnsupportedError, UsageError
 from bifrost_cli.models import Request
 from bifrost_cli.providers import PROVIDERS, load
@@ -67,6 +68,13 @@ class PlannedPart:
         assert self._file is not None
         self._file.close()
         self._file = None
+
+    def recount(self, requests: int) -> None:
+        """Its spool has changed: count its bytes and digest anew."""
+        self.requests, self.size, self.digest = requests, self.path.stat().st_size, blake2b()
+        with self.path.open("rb") as file:
+            while block := file.read(1024 * 1024):
+                self.digest.update(block)
 
     def source(self, on_read: Callable[[int], object] | None = None) -> Source:
         """The body, for the adapter to send."""
@@ -169,6 +177,9 @@ class Planner:
                 raise InputError(plan.name, self.problems, self.total_problems)
             if not plan.parts:
                 raise InputError(plan.name, [Problem(0, None, "there are no requests in it")], 1)
+            balance(plan)
+            for part in plan.parts:
+                part.provider.check_part(part.requests, part.key.model)
         except BaseException:
             plan.close()
             raise

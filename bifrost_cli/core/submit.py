@@ -12,6 +12,7 @@ from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.journal import Journal, PartRecord, Run
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref, join
+from bifrost_cli.core.work import Work
 from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, RateLimitError
 from bifrost_cli.models import Batch
 from bifrost_cli.providers.base import Part, Provider
@@ -21,6 +22,7 @@ Sent = Callable[[int], object]
 Queued = Callable[[RateLimitError], object]
 Choose = Callable[[OutcomeUnknownError, Sequence[Batch]], Batch | None]
 LOOK_UPS = (1.0, 3.0, 6.0)
+AGAIN = "The same command, run again, looks once more first."
 CLOCK_SKEW = timedelta(seconds=60)
 
 
@@ -67,15 +69,26 @@ class Submission:
                 self.on_queued(error)
         return not self._queued()
 
-    def follow(self, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
+    async def follow(self, *, timeout: float | None = None, poll: float | None = None) -> AsyncIterator[Batch]:
         """Create what is not yet, and wait: the batch at each poll, the last one ended.
 
         Parts that the account's limits refuse for now are queued, and created as earlier ones end.
         """
-        return wait.follow(self._step, timeout=timeout, poll=poll, sleep=self.sleep)
+        async with Work() as work:
+            async for batch in wait.follow(lambda: self._step(work), timeout=timeout, poll=poll, sleep=self.sleep):
+                yield batch
 
-    async def _step(self) -> Batch:
+    @property
+    def runs_here(self) -> bool:
+        """Whether requests of a part that exists are sent by this process, and need it to go on."""
+        made = [record for record in self.run.parts if record.position in self.batches]
+        return any(self.adapters(record.provider).runs_here(self.batches[record.position].id) for record in made)
+
+    async def _step(self, work: Work) -> Batch:
         await self.begin()
+        for record in self.run.parts:
+            if self._running(record):
+                work.attend(self.adapters(record.provider), self.batches[record.position].id)
         await asyncio.gather(*(self._refresh(record) for record in self.run.parts if self._running(record)))
         return self.seen()
 
@@ -147,9 +160,17 @@ class Submission:
         """The batch of a create whose answer was lost. Lists lag, so it is looked for more than once."""
         for pause in LOOK_UPS:
             await self.sleep(pause)
-            if batch := await self._settle(adapter, part, record):
+            try:
+                batch = await self._settle(adapter, part, record)
+            except OutcomeUnknownError:
+                raise
+            except BifrostError as error:
+                # Whatever hinders the look, that the create may have arrived is what must be said.
+                unknown.hint = f"It could not be looked for ({error.message}). {AGAIN}"
+                continue
+            if batch:
                 return batch
-        unknown.hint = f"{adapter.title} does not list it now. The same command, run again, looks once more first."
+            unknown.hint = f"{adapter.title} does not list it now. {AGAIN}"
         raise unknown
 
     async def _settle(self, adapter: Provider, part: Part, record: PartRecord) -> Batch | None:

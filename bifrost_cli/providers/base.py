@@ -224,6 +224,7 @@ class Provider(ABC):
 
         May be stopped at any time and called again, also from another machine: what is done is kept.
         """
+        return
 
     @abstractmethod
     def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:

@@ -82,17 +82,18 @@ class Anthropic(Provider):
             raise UnsupportedError(message, hint="Leave --purpose out.", provider=self.name)
         fields = {"expires_in_seconds": str(expires_in)} if expires_in else {}
         form = Form(fields, "file", filename, media_type)
-        return translate.to_file(await self.http.json("POST", "/v1/files", source=source, form=form))
+        uploaded: File = await self.http.json("POST", "/v1/files", source=source, form=form, read=translate.to_file)
+        return uploaded
 
     async def list_files(self, *, limit: int, after: str | None = None) -> Page[File]:
         old = OLD_FILES_BETA in self.context.betas
         params = {"limit": min(limit, 1000)} | ({"after_id" if old else "page": after} if after else {})
-        answer = await self.http.json("GET", "/v1/files", params=params)
-        following = (answer["last_id"] if answer.get("has_more") else None) if old else answer.get("next_page")
-        return Page([translate.to_file(item) for item in answer["data"]], following)
+        page: Page[File] = await self.http.json("GET", "/v1/files", params=params, read=translate.to_files)
+        return page
 
     async def get_file(self, id: str) -> File:
-        return translate.to_file(await self.http.json("GET", f"/v1/files/{id}"))
+        file: File = await self.http.json("GET", f"/v1/files/{id}", read=translate.to_file)
+        return file
 
     async def delete_file(self, id: str) -> None:
         await self.http.request("DELETE", f"/v1/files/{id}")
@@ -112,20 +113,20 @@ class Anthropic(Provider):
                 provider=self.name,
             )
         headers = {"content-type": "application/json"}
-        answer = await self.http.json("POST", "/v1/messages/batches", source=part.source, headers=headers, paid=True)
-        return translate.to_batch(answer)
+        return await self._batch("POST", "/v1/messages/batches", source=part.source, headers=headers, paid=True)
 
     async def list_batches(self, *, limit: int, after: str | None = None) -> Page[Batch]:
         params: dict[str, Any] = {"limit": min(limit, 1000)} | ({"after_id": after} if after else {})
-        answer = await self.http.json("GET", "/v1/messages/batches", params=params)
-        data = [translate.to_batch(item) for item in answer["data"]]
-        return Page(data, answer.get("last_id") if answer.get("has_more") else None)
+        page: Page[Batch] = await self.http.json(
+            "GET", "/v1/messages/batches", params=params, read=translate.to_batches
+        )
+        return page
 
     async def get_batch(self, id: str) -> Batch:
-        return translate.to_batch(await self.http.json("GET", f"/v1/messages/batches/{id}"))
+        return await self._batch("GET", f"/v1/messages/batches/{id}")
 
     async def cancel_batch(self, id: str) -> Batch:
-        return translate.to_batch(await self.http.json("POST", f"/v1/messages/batches/{id}/cancel"))
+        return await self._batch("POST", f"/v1/messages/batches/{id}/cancel")
 
     async def delete_batch(self, id: str) -> None:
         await self.http.request("DELETE", f"/v1/messages/batches/{id}")
@@ -146,6 +147,10 @@ class Anthropic(Provider):
             several.candidates = matches
             raise several
         return matches[0] if matches else None
+
+    async def _batch(self, method: str, path: str, **options: Any) -> Batch:
+        batch: Batch = await self.http.json(method, path, read=translate.to_batch, **options)
+        return batch
 
 
 def custom_headers(text: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import httpx
 import orjson
 
 from bifrost_cli.errors import BifrostError, for_status
-from bifrost_cli.models import Batch, BatchResult, File, Request
+from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Line
 
 ENDPOINT = "/v1/messages"
@@ -18,14 +18,32 @@ def encode(request: Request) -> Line:
 
 
 def decode_result(line: bytes) -> BatchResult:
-    """A line of the results, as it is."""
-    result: BatchResult = orjson.loads(line)
-    return result
+    """A line of the results, as it is. Raises BifrostError where it is none."""
+    try:
+        result: BatchResult = orjson.loads(line)
+        if isinstance(result["custom_id"], str) and result["result"]["type"]:
+            return result
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        pass
+    raise BifrostError(
+        "A line of anthropic's results is not an object with custom_id and result.", provider="anthropic"
+    )
 
 
 def to_file(answer: dict[str, Any]) -> File:
     """FileMetadata."""
     return File.model_validate(answer)
+
+
+def to_files(answer: dict[str, Any]) -> Page[File]:
+    """A page of files: `next_page`, or in the shape of the old beta `has_more` and `last_id`."""
+    following = answer.get("next_page") or (answer["last_id"] if answer.get("has_more") else None)
+    return Page([to_file(item) for item in answer["data"]], following)
+
+
+def to_batches(answer: dict[str, Any]) -> Page[Batch]:
+    """A page of batches."""
+    return Page([to_batch(item) for item in answer["data"]], answer["last_id"] if answer.get("has_more") else None)
 
 
 def to_batch(answer: dict[str, Any]) -> Batch:

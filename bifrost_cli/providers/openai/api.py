@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from bifrost_cli.config import Setting
-from bifrost_cli.errors import InvalidRequestError, OutcomeUnknownError, UnsupportedError
+from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
 from bifrost_cli.providers.openai import failures, translate
@@ -98,6 +98,9 @@ class OpenAI(Provider):
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         return translate.missing_result(batch, custom_id, line)
 
+    def quota_refused(self, batch: Batch) -> bool:
+        return translate.quota_refused(batch)
+
     # -- files --------------------------------------------------------------------------------------------------
 
     async def upload_file(
@@ -149,7 +152,7 @@ class OpenAI(Provider):
         file_id, endpoint = part.file_id, part.endpoint
         if part.source is not None:
             form = Form({"purpose": "batch"}, "file", f"bifrost-{part.tag}.jsonl", "application/jsonl")
-            file_id = (await self.http.json("POST", "/files", source=part.source, form=form))["id"]
+            file_id = translate.to_file(await self.http.json("POST", "/files", source=part.source, form=form)).id
         elif file_id is not None and not endpoint:
             endpoint = await self._endpoint_of(file_id)
         body = {
@@ -158,7 +161,11 @@ class OpenAI(Provider):
             "completion_window": "24h",
             "metadata": {TAG: part.tag},
         }
-        return translate.to_batch(await self.http.json("POST", "/batches", json=body, paid=True))
+        answer = await self.http.json("POST", "/batches", json=body, paid=True)
+        try:
+            return translate.to_batch(answer)
+        except BifrostError as error:
+            raise OutcomeUnknownError(f"The create was answered in an unknown form: {error.message}") from error
 
     async def list_batches(self, *, limit: int, after: str | None = None) -> Page[Batch]:
         params: dict[str, Any] = {"limit": min(limit, 100)} | ({"after": after} if after else {})

@@ -148,6 +148,8 @@ BLOCKS: dict[str, Callable[[dict[str, Any], str, Form, Drop], list[Part]]] = {
 
 
 def _text_document(block: dict[str, Any], source: dict[str, Any], field: str, form: Form, drop: Drop) -> list[Part]:
+    if source.get("media_type") not in (None, "text/plain"):
+        unsupported(f"{field}.source.media_type", "a document of text must be text/plain")
     data = a_string(source.get("data"), f"{field}.source.data")
     head = _heading(block, field, "title", "context")
     return [form["text"](f"{head}\n\n{data}" if head else data)]
@@ -158,7 +160,11 @@ def _content_document(block: dict[str, Any], source: dict[str, Any], field: str,
     head = _headed(block, field, form, "title", "context")
     if isinstance(content, str):
         return [*head, form["text"](content)]
-    return [*head, *parts(a_list(content, where, TEXT_OR_BLOCKS), where, form, drop)]
+    blocks = a_list(content, where, TEXT_OR_BLOCKS)
+    for index, inner in enumerate(blocks):
+        if (name := block_type(inner, f"{where}.{index}")) not in ("text", "image"):
+            _misplaced(f"{where}.{index}", name)
+    return [*head, *parts(blocks, where, form, drop)]
 
 
 def _pdf(block: dict[str, Any], source: dict[str, Any], field: str, form: Form, drop: Drop) -> list[Part]:

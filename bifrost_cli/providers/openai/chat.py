@@ -32,7 +32,7 @@ Message = dict[str, Any]
 LONGEST_NAME = 64
 MOST_STOPS = 4
 HIGHEST_EFFORT = "xhigh"
-"""Here `max` is refused, by models too that have it on the Responses endpoint (measured in August 2026)."""
+"""Here `max` is refused, by models too that have it on the Responses endpoint (reported 2026-08)."""
 MESSAGE = frozenset({"role", "content"})
 
 FORM: Form = {
@@ -221,7 +221,6 @@ FIELDS: dict[str, fields.Handler] = {
 
 USAGE = answers.UsageNames("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
 FINISHED = {"length": "max_tokens", "content_filter": "refusal"}
-ONE_CHOICE = 1
 UNTRANSLATED = ("audio", "images")
 
 
@@ -238,7 +237,7 @@ def decode(body: dict[str, Any]) -> dict[str, Any]:
     stop_reason, stop_sequence = _stop(choice, said, content)
     refusal = answers.text(said.get("refusal")) or None
     message = answers.message(body, content, stop_reason, USAGE, stop_sequence=stop_sequence, refusal=refusal)
-    is_whole = len(choices) <= ONE_CHOICE and not any(said.get(name) for name in UNTRANSLATED)
+    is_whole = len(choices) <= 1 and not any(said.get(name) for name in UNTRANSLATED)
     return message if is_whole else {**message, "body": body}
 
 

@@ -12,7 +12,6 @@ from bifrost_cli.errors import (
     NotFoundError,
     RateLimitError,
     TooLargeError,
-    UpstreamError,
     UpstreamTimeoutError,
     for_status,
 )
@@ -25,7 +24,6 @@ CODES: dict[str, type[BifrostError]] = {
     "invalid_api_key": AuthError,
     "rate_limit_exceeded": RateLimitError,
     "request_timeout": UpstreamTimeoutError,
-    "server_error": UpstreamError,
 }
 """Codes that say more than the status beside them: quota comes as 429, and rows of an error file have no status."""
 TOO_LARGE = "File is too large"

@@ -1,7 +1,7 @@
 """Which models reason, with which efforts, and what follows for `thinking`, `output_config.effort` and sampling.
 
-OpenAI's model pages document it in part; the rest was measured against its API (efforts and sampling in July 2026,
-`stop` in September 2026).
+OpenAI's model pages document it in part; the rest was reported by people who tried each value on each model (2026-01
+to 2026-09). Names that are not known here are left to the server.
 """
 
 import re

@@ -28,7 +28,7 @@ from bifrost_cli.providers.openai.fields import LEAVE_OUT_OR_CHAT
 
 RESPONSES = "/v1/responses"
 CHAT = "/v1/chat/completions"
-T = TypeVar("T")
+T = TypeVar("T", Batch, File)
 ENDPOINTS = (
     RESPONSES,
     CHAT,
@@ -161,25 +161,25 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _decode_response(custom_id: str, row: dict[str, Any], response: dict[str, Any]) -> BatchResult:
-    body, status, request_id = response.get("body"), response.get("status_code"), response.get("request_id")
+    body = response.get("body")
     body = body if isinstance(body, dict) else {}
-    status = status if type(status) is int and status >= 400 else 500 if _is_error(body) else 200
-    if status >= 400:
-        kind, message = describe(body.get("error") or row.get("error"), status)
-        return errored(custom_id, kind.type, message, answers.text(request_id) or None)
-    if body.get("status") in UNFINISHED and body.get("object") == "response":
-        return errored(custom_id, *_unfinished(body), answers.text(request_id) or None)
-    if not body:
-        return errored(custom_id, "api_error", "OpenAI's result for this request has no body.")
+    if failure := _failure(row, response.get("status_code"), body):
+        return errored(custom_id, *failure, answers.text(response.get("request_id")) or None)
     message = _decode_body(body)
     if not body.get("id"):
         message["id"] = answers.message_id(row.get("id") or custom_id)
     return succeeded(custom_id, message)
 
 
-def _is_error(body: dict[str, Any]) -> bool:
-    """Some servers leave the status out; then a body of nothing but an error says it."""
-    return bool(body.get("error")) and "output" not in body and "choices" not in body
+def _failure(row: dict[str, Any], status: Any, body: dict[str, Any]) -> tuple[str, str] | None:
+    """The error type and message of an answer that is none; some servers leave the status out."""
+    refused = type(status) is int and status >= 400
+    if refused or (body.get("error") and "output" not in body and "choices" not in body):
+        kind, message = describe(body.get("error") or row.get("error"), status if refused else 500)
+        return kind.type, message
+    if body.get("status") in UNFINISHED and body.get("object") == "response":
+        return _unfinished(body)
+    return None if body else ("api_error", "OpenAI's result for this request has no body.")
 
 
 def _decode_body(body: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +234,7 @@ STATUS: dict[str, ProcessingStatus] = {
 """A state that is not here is a new one, and taken for running."""
 REST = {"completed": "errored", "failed": "errored", "expired": "expired", "cancelled": "canceled"}
 """What became of requests that an ended batch's counters leave out."""
+QUOTA_REFUSED = "token_limit_exceeded"
 ENDED_AT = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 WINDOW = timedelta(hours=24)
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -241,9 +242,9 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 def to_file(answer: dict[str, Any], media_type: str | None = None) -> File:
     """FileObject. OpenAI keeps no MIME type: it is guessed by name, unless the caller knows it."""
-    name, purpose = answers.text(answer.get("filename")), answer.get("purpose")
+    id, name, purpose = _id(answer), answers.text(answer.get("filename")), answer.get("purpose")
     return File(
-        id=_id(answer),
+        id=id,
         filename=name,
         mime_type=media_type or MIME_TYPES.guess_type(name)[0] or "application/octet-stream",
         size_bytes=answers.count(answer.get("bytes")),
@@ -256,20 +257,21 @@ def to_file(answer: dict[str, Any], media_type: str | None = None) -> File:
 
 
 def to_page(answer: Any, to: Callable[[dict[str, Any]], T]) -> Page[T]:
-    """A list: `{"data","has_more","last_id"}`."""
-    data = answers.objects(answer.get("data") if isinstance(answer, dict) else None)
-    after = (answer.get("last_id") or data[-1].get("id")) if data and answer.get("has_more") else None
-    return Page([to(item) for item in data], after)
+    """A list: `{"data","has_more","last_id"}`; some servers write null for an empty one."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("data", 0), list | None):
+        raise BifrostError("OpenAI's answer is not a list.", hint="Is the address right?", provider=PROVIDER)
+    data = [to(item) for item in answer["data"] or ()]
+    return Page(data, (answer.get("last_id") or data[-1].id) if data and answer.get("has_more") else None)
 
 
 def to_batch(answer: dict[str, Any]) -> Batch:
     """Batch. Its `results_url` stays empty: results are in two files, found by `raw`."""
-    state = answers.text(answer.get("status"))
+    id, state = _id(answer), answers.text(answer.get("status"))
     processing_status = STATUS.get(state, "in_progress")
     created_at = _time(answer.get("created_at")) or EPOCH
     ended = [_time(answer.get(name)) for name in (f"{state}_at", *ENDED_AT)]
     return Batch(
-        id=_id(answer),
+        id=id,
         processing_status=processing_status,
         request_counts=to_counts(answer.get("request_counts"), state),
         created_at=created_at,
@@ -306,6 +308,12 @@ def missing_result(batch: Batch, custom_id: str, line: int) -> BatchResult:
     return errored(custom_id, "api_error", "OpenAI's result files do not mention this request.")
 
 
+def quota_refused(batch: Batch) -> bool:
+    """Whether a batch was refused whole because too many tokens are enqueued for its model (reported 2025-02)."""
+    codes = [error.code for error in batch.errors or ()]
+    return batch.provider_status == "failed" and QUOTA_REFUSED in codes
+
+
 def _refusal(batch: Batch, line: int) -> str:
     """Why a batch was refused: the entry of this line, else the first, which then blames another."""
     errors = batch.errors or [BatchError(message="OpenAI refused the batch and gave no reason.")]
@@ -320,7 +328,7 @@ def _errors(given: Any) -> list[BatchError] | None:
     return [
         BatchError(
             code=answers.text(entry.get("code")) or None,
-            message=answers.text(entry.get("message")) or "no message",
+            message=answers.text(entry.get("message")) or answers.text(entry.get("code")) or "OpenAI gave no reason.",
             line=answers.count(entry.get("line")) or None,
         )
         for entry in entries

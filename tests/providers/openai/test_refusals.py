@@ -51,14 +51,24 @@ UNSUPPORTED = {
     # messages and blocks
     "messages.0.name": {"messages": [{"role": "user", "content": "Hi", "name": "n"}]},
     "messages.0.content.0.extra": user({"type": "text", "text": "Hi", "extra": 1}),
-    "messages.0.content.0.transformations": user({"type": "image", "source": PNG, "transformations": {"oversized_image": "error"}}),
+    "messages.0.content.0.transformations": user(
+        {"type": "image", "source": PNG, "transformations": {"oversized_image": "error"}}
+    ),
     "messages.0.content.0.citations": user({"type": "document", "source": PDF, "citations": {"enabled": True}}),
     "messages.0.content.0.source.extra": user({"type": "document", "source": {**PDF, "extra": 1}}),
     "messages.0.content.1.citations": user(
         {"type": "text", "text": "a"},
-        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "a"}], "citations": {"enabled": True}},
+        {
+            "type": "search_result",
+            "source": "s",
+            "title": "t",
+            "content": [{"type": "text", "text": "a"}],
+            "citations": {"enabled": True},
+        },
     ),
-    "messages.0.content.0.caller": assistant({"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": {"type": "code_execution_20260120"}}),
+    "messages.0.content.0.caller": assistant(
+        {"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": {"type": "code_execution_20260120"}}
+    ),
     "messages.0.content.0.toolset_name": user({"type": "tool_result", "tool_use_id": "t", "toolset_name": "browser"}),
     # tools
     "tools.0.defer_loading": {"tools": [{**TOOL, "defer_loading": True}]},
@@ -118,7 +128,11 @@ ONLY_RESPONSES = {
         {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": PNG}]}
     ),
     "messages.0.content.0.content.1.source": user(
-        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "a"}, {"type": "document", "source": PDF}]}
+        {
+            "type": "tool_result",
+            "tool_use_id": "t",
+            "content": [{"type": "text", "text": "a"}, {"type": "document", "source": PDF}],
+        }
     ),
     "tools.0.name": {"tools": [{**TOOL, "name": "n" * 65}]},
 }
@@ -139,6 +153,9 @@ NEVER = {
         {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "tool_reference", "tool_name": "f"}]}
     ),
     "messages.0.content.0.source": user({"type": "image", "source": {"type": "carrier_pigeon"}}),
+    "messages.0.content.0.source.content.0": user(
+        {"type": "document", "source": {"type": "content", "content": [{"type": "document", "source": PDF}]}}
+    ),
     "messages.0.content.0.source.media_type": user({"type": "document", "source": {**PDF, "media_type": "text/html"}}),
     "system.0": {"system": [{"type": "image", "source": PNG}]},
     "tools.0": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
@@ -184,7 +201,9 @@ INVALID = {
     "messages.0.content.0.text": user({"type": "text", "text": None}),
     "messages.0.content.0.source": user({"type": "image"}),
     "messages.0.content.0.source.type": user({"type": "image", "source": {}}),
-    "messages.0.content.0.source.data": user({"type": "image", "source": {"type": "base64", "media_type": "image/png"}}),
+    "messages.0.content.0.source.data": user(
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png"}}
+    ),
     "messages.0.content.0.source.media_type": user({"type": "image", "source": {"type": "base64", "data": "aaaa"}}),
     "messages.0.content.0.source.url": user({"type": "image", "source": {"type": "url"}}),
     "messages.0.content.0.title": user({"type": "document", "source": PDF, "title": 5}),
@@ -205,7 +224,10 @@ INVALID = {
     "tool_choice": {"tools": [TOOL], "tool_choice": "auto"},
     "tool_choice.type": {"tools": [TOOL], "tool_choice": {"type": "maybe"}},
     "tool_choice.name": {"tools": [TOOL], "tool_choice": {"type": "tool"}},
-    "tool_choice.disable_parallel_tool_use": {"tools": [TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": 1}},
+    "tool_choice.disable_parallel_tool_use": {
+        "tools": [TOOL],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": 1},
+    },
 }
 
 
@@ -239,7 +261,17 @@ def test_what_cannot_be_written_as_json_is_refused(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_null_asks_for_nothing(mode: str) -> None:
-    names = ("system", "tools", "tool_choice", "thinking", "output_config", "stop_sequences", "top_k", "container", "made_up")
+    names = (
+        "system",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "output_config",
+        "stop_sequences",
+        "top_k",
+        "container",
+        "made_up",
+    )
     assert body(dict.fromkeys(names), mode) == body({}, mode)
     block = {"type": "text", "text": "Hi", "cache_control": None, "citations": None, "made_up": None}
     assert body(user(block), mode) == body(user({"type": "text", "text": "Hi"}), mode)
@@ -250,7 +282,9 @@ def test_auto_says_why_stop_sequences_cannot_go_along() -> None:
     with pytest.raises(UnsupportedError, match=r"stop_sequences: a request with tools.*--drop stop_sequences"):
         body({**stop, "tools": [TOOL]}, "auto")
     image = user({"type": "image", "source": {"type": "file", "file_id": "file-1"}})
-    with pytest.raises(UnsupportedError, match=r"stop_sequences: only Chat.*does not take messages\.0\.content\.0\.source"):
+    with pytest.raises(
+        UnsupportedError, match=r"stop_sequences: only Chat.*does not take messages\.0\.content\.0\.source"
+    ):
         body({**stop, **image}, "auto")
     with pytest.raises(UnsupportedError, match=r"^top_k: "):
         body({**stop, "top_k": 5}, "auto")

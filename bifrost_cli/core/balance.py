@@ -1,0 +1,44 @@
+"""A last part too small for its provider takes requests from the one before it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bifrost_cli.core.plan import Plan, PlannedPart
+
+
+def balance(plan: "Plan") -> None:
+    """Even out parts below their provider's minimum, where requests of one kind were split; leave the others."""
+    for part in plan.parts:
+        least = part.provider.limits.min_requests
+        before = next((other for other in reversed(plan.parts[: part.index]) if other.key == part.key), None)
+        if part.requests < least and before and before.requests + part.requests >= 2 * least:
+            _move(plan, before, part, least - part.requests)
+
+
+def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int) -> None:
+    """The last `number` lines of one part become the first of the next. Lines end with LF where there is a minimum."""
+    kept = before.requests - number
+    with before.path.open("rb") as file:
+        for _ in range(kept):
+            file.readline()
+        cut, moved = file.tell(), file.read()
+    rest = part.path.read_bytes()
+    with before.path.open("rb+") as file:
+        file.truncate(cut)
+    part.path.write_bytes(moved + rest)
+    before.recount(kept)
+    part.recount(part.requests + number)
+    _rename(plan.ids_path, before.index, part.index, kept)
+
+
+def _rename(ids: Path, old: int, new: int, kept: int) -> None:
+    """Ids of part `old` beyond the first `kept` are of part `new` now."""
+    seen, mark, renamed = 0, b"%d " % old, ids.with_suffix(".balanced")
+    with ids.open("rb") as source, renamed.open("wb") as target:
+        for line in source:
+            if line.startswith(mark):
+                seen += 1
+                line = line if seen <= kept else b"%d %s" % (new, line[len(mark) :])
+            target.write(line)
+    renamed.replace(ids)
