@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from bifrost_cli import __version__
-from bifrost_cli.cli import batch, files, providers, sandbox
+from bifrost_cli.cli import batch, files, providers, sandbox, serve
 from bifrost_cli.cli.session import Session
 from bifrost_cli.errors import BifrostError, UsageError
 
@@ -52,6 +52,7 @@ app = typer.Typer(
 app.add_typer(files.app, name="files")
 app.add_typer(batch.app, name="batch")
 app.command("providers", epilog=providers.EPILOG)(providers.providers)
+app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.add_typer(sandbox.app, name="sandbox")
 
 

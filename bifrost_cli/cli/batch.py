@@ -62,6 +62,9 @@ def create(
         str | None, typer.Option(metavar="KEY", help="The same key gives the same batch, however often it is run.")
     ] = None,
     new: Annotated[bool, typer.Option("--new", help="Make a new batch, even where a run was interrupted.")] = False,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Send the good lines; keep the others, with reasons, in a file.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and show the plan; send nothing.")] = False,
     wait: WaitOption = False,
     output: OutputOption = None,
@@ -73,6 +76,7 @@ def create(
     """Create a batch. Nothing is sent unless every request can be; -o waits and writes the results."""
     from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
+    from bifrost_cli.cli.skipped import Skipped
 
     session.note_ids([file_id] if file_id else [])
     steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop)
@@ -88,7 +92,11 @@ def create(
             bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
         defaults = {"model": model, "max_tokens": max_tokens}
         with ExitStack() as stack:
-            planned = bifrost.plan_file(file_id) if file_id is not None else job.plan(input or "", defaults)
+            skipped = Skipped.beside(output, input or "") if skip_invalid else None
+            if file_id is not None:
+                planned = bifrost.plan_file(file_id)
+            else:
+                planned = job.plan(input or "", defaults, skipped=skipped)
             plan = stack.enter_context(planned)
             if dry_run:
                 return screen.plan(plan.parts)
@@ -186,6 +194,9 @@ def results(
     output: OutputOption = None,
     force: ForceOption = False,
     order: OrderOption = "any",
+    input: Annotated[
+        str | None, typer.Option("--input", metavar="FILE", help="The requests, for --order input; often known anyway.")
+    ] = None,
     errors_only: Annotated[bool, typer.Option("--errors-only", help="Only requests that did not succeed.")] = False,
     merged: Annotated[
         bool, typer.Option("--merged", help="Of a retry: the whole, with what succeeded before.")
@@ -195,6 +206,8 @@ def results(
     from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
 
+    if input and order != "input":
+        raise UsageError("--input is for --order input.", hint="Give both, or leave it out.")
     if merged and order == "input":
         raise UsageError("--merged gives results in no order.", hint="Leave --order out.")
     session.note_ids([id])
@@ -205,7 +218,7 @@ def results(
     async def go(bifrost: "Bifrost") -> None:
         with ExitStack() as stack:
             place = stack.enter_context(Output(output, force=force)) if output is not None else None
-            await steps.Job(bifrost, screen, session).read(id, place, steps.Reading(order, errors_only, merged))
+            await steps.Job(bifrost, screen, session).read(id, place, steps.Reading(order, errors_only, merged, input))
 
     session.run(go)
 

@@ -13,16 +13,20 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
-from bifrost_cli.cli.render import Screen, batch_rows, clean
+from bifrost_cli.cli.render import Screen
+from bifrost_cli.cli.rows import batch_rows, clean
 from bifrost_cli.models import Batch
 
+WIDE = 120
+NARROW = 80
 SMALL = 1_000_000
 QUIET_SECONDS = 60.0
 WATCH_SECONDS = 2.0
@@ -79,18 +83,9 @@ class Waiting:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
-        self.tasks: dict[str, TaskID] = {}
+        self.tasks: dict[str, Task] = {}
         self.said: dict[str, tuple[str, float]] = {}
-        self.progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("[green]{task.fields[succeeded]:,} ok[/] [red]{task.fields[failed]:,} failed[/]"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("[dim]{task.fields[status]}[/]"),
-            console=screen.err,
-        )
+        self.progress = Progress(*columns_for(screen.err.width), console=screen.err)
 
     @contextmanager
     def shown(self) -> Iterator["Waiting"]:
@@ -111,11 +106,14 @@ class Waiting:
     def _draw(self, id: str, batch: Batch) -> None:
         counts = batch.request_counts
         if id not in self.tasks:
-            self.tasks[id] = self.progress.add_task(shortened(id), total=None, succeeded=0, failed=0, status="")
+            room = 34 if self.screen.err.width >= WIDE else 18
+            self.progress.add_task(shortened(id, room), total=None, succeeded=0, failed=0, status="")
             began = time.monotonic() - (datetime.now(UTC) - batch.created_at).total_seconds()
-            self.progress.tasks[-1].start_time = began
+            self.tasks[id] = self.progress.tasks[-1]
+            self.tasks[id].start_time = began
+        task = self.tasks[id]
         self.progress.update(
-            self.tasks[id],
+            task.id,
             # Some providers count nothing until the end: their bar only moves.
             total=counts.total if counts.done or batch.ended else None,
             completed=counts.done,
@@ -123,8 +121,9 @@ class Waiting:
             failed=counts.done - counts.succeeded,
             status=batch.provider_status or batch.processing_status,
         )
-        if batch.ended:
-            self.progress.stop_task(self.tasks[id])
+        if batch.ended_at:
+            self.progress.stop_task(task.id)
+            task.finished_time = (batch.ended_at - batch.created_at).total_seconds()
 
     def _print(self, id: str, batch: Batch) -> None:
         counts = batch.request_counts
@@ -145,6 +144,18 @@ async def watch(screen: Screen, listed: Callable[[], Awaitable[list[Batch]]]) ->
             await asyncio.sleep(WATCH_SECONDS)
 
 
-def shortened(id: str) -> str:
-    """An id that leaves room for its bar."""
-    return id if len(id) <= 34 else f"{id[:22]}…{id[-11:]}"
+def columns_for(width: int) -> list[ProgressColumn]:
+    """What a waiting batch shows: less beside the numbers where the terminal is narrow."""
+    bar = [BarColumn(bar_width=24 if width >= WIDE else 10)] if width >= NARROW else []
+    status = [TextColumn("[dim]{task.fields[status]}[/]")] if width >= NARROW else []
+    outcomes = TextColumn("[green]{task.fields[succeeded]:,} ok[/] [red]{task.fields[failed]:,} failed[/]")
+    name, times = (
+        TextColumn("{task.description}", markup=False),
+        (TimeElapsedColumn(), TimeRemainingColumn(compact=True)),
+    )
+    return [name, *bar, MofNCompleteColumn(), outcomes, *times, *status]
+
+
+def shortened(id: str, room: int) -> str:
+    """An id that leaves room for its bar: where it begins and where it ends."""
+    return id if len(id) <= room else f"{id[: room - 10]}…{id[-9:]}"

@@ -3,7 +3,6 @@
 stdout is data: tables on a terminal, else one JSON object per line in Anthropic's shapes. stderr is everything else.
 """
 
-import re
 import shlex
 import sys
 from collections import Counter
@@ -13,34 +12,32 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
+from bifrost_cli.cli.rows import (
+    GAP,
+    RESULT_COLUMNS,
+    Rows,
+    batch_rows,
+    clean,
+    describe,
+    escaped,
+    file_row,
+    moment,
+    result_row,
+    settled_row,
+    show,
+    size,
+)
 from bifrost_cli.core.plan import PlannedPart
 from bifrost_cli.core.reconcile import Settled
 from bifrost_cli.core.results import Audit
 from bifrost_cli.errors import BifrostError, InputError
 from bifrost_cli.models import Batch, BatchResult, File
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 ROWS = 100
-GAP = 2
-FOLDED = 20
 SHOWN_FAILURES = 5
-BATCH_COLUMNS = ("ID", "Status", ">Requests", ">Succeeded", ">Failed", "Created", ">Elapsed")
-RESULT_COLUMNS = ("custom_id", "Outcome", "Answer…")
-COLOURS = {
-    "ended": "green",
-    "in_progress": "yellow",
-    "canceling": "magenta",
-    "succeeded": "green",
-    "errored": "red",
-    "canceled": "magenta",
-    "expired": "yellow",
-}
 
 
 class Paper(Console):
@@ -97,10 +94,7 @@ class Screen:
 
     def _write(self, text: bytes) -> None:
         """Text as UTF-8, whatever the locale."""
-        if self.out.is_terminal:
-            text = CONTROL.sub(
-                lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text.decode()
-            ).encode()
+        text = escaped(text.decode()).encode() if self.out.is_terminal else text
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
 
@@ -119,7 +113,7 @@ class Screen:
         """Batches, newest first."""
         if not self.tables:
             return self._lines(batches)
-        self.out.print(batch_rows(batches) if batches else "No batches.", crop=False)
+        self.out.print(batch_rows(batches), crop=False)
 
     def batch(self, batch: Batch) -> None:
         """One batch, in full."""
@@ -252,17 +246,24 @@ def error(error: BifrostError, *, as_json: bool) -> None:
     """What failed, why and what to do, on stderr."""
     console = Paper(stderr=True)
     if as_json:
-        sys.stderr.write(orjson.dumps(error_object(error), option=orjson.OPT_APPEND_NEWLINE).decode())
+        text = orjson.dumps(error_object(error), option=orjson.OPT_APPEND_NEWLINE).decode()
+        sys.stderr.write(escaped(text) if console.is_terminal else text)
         return
     if isinstance(error, InputError):
         for problem in error.problems:
             console.print(Text(clean(problem.render(error.source))), soft_wrap=True)
         if (more := error.total - len(error.problems)) > 0:
             console.print(f"… and {more:,} more.")
-    message = Text.assemble(("error: ", "bold red"), clean(str(error)))
+    message = Text.assemble(("error: ", "bold red"), clean(sentence(error)))
     if error.request_id:
         message.append(f" (request {clean(error.request_id)})", style="dim")
     console.print(message, soft_wrap=True)
+
+
+def sentence(error: BifrostError) -> str:
+    """The message and what to do next; a provider's message may lack its full stop."""
+    stop = "" if not error.hint or error.message.endswith((".", "!", "?", ":")) else "."
+    return f"{error.message}{stop} {error.hint or ''}".rstrip()
 
 
 def error_object(error: BifrostError) -> dict[str, Any]:
@@ -280,137 +281,3 @@ def interrupted(resume: str | None) -> None:
     console.print("\nInterrupted.", soft_wrap=True)
     if resume:
         console.print(Text(clean(f"Nothing was canceled. Go on with: {resume}")), soft_wrap=True)
-
-
-# -- values -----------------------------------------------------------------------------------------------------
-
-
-def clean(text: str) -> str:
-    """Text from outside, without characters that steer a terminal. Line ends stay."""
-    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else "�", text.replace("\t", "    "))
-
-
-def show(value: object) -> str:
-    """A value for a person."""
-    return moment(value) if isinstance(value, datetime) else str(value)
-
-
-def moment(time: datetime | None) -> str:
-    """Local time, to the second; `-` where there is none."""
-    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else "-"
-
-
-def size(number: int) -> str:
-    """`1.2 MB`."""
-    amount = float(number)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
-
-
-def elapsed(batch: Batch) -> str:
-    """How long a batch has run, or ran: `1:02:03`."""
-    seconds = int(((batch.ended_at or datetime.now(UTC)) - batch.created_at).total_seconds())
-    return f"{max(0, seconds) // 3600}:{max(0, seconds) // 60 % 60:02}:{max(0, seconds) % 60:02}"
-
-
-def describe(result: Any) -> str:
-    """Why a request has no message."""
-    if result["type"] != "errored":
-        return str(result["type"])
-    inner = result["error"]["error"]
-    return " ".join(clean(f"{inner['type']}: {inner['message']}").split())
-
-
-def answer(result: Any) -> str:
-    """What a request came to, in one line."""
-    if result["type"] != "succeeded":
-        return describe(result)
-    said = []
-    for block in result["message"].get("content") or []:
-        if block.get("type") == "text":
-            said.append(block["text"])
-        elif block.get("type") == "tool_use":
-            said.append(f"{block['name']}({orjson.dumps(block['input']).decode()})")
-    return " ".join(clean(" ".join(said)).split()) or f"({result['message'].get('stop_reason') or 'no text'})"
-
-
-def file_row(file: File) -> list[str]:
-    """One row of the list of files."""
-    times = (moment(file.created_at), moment(file.expires_at))
-    return [file.id, file.filename, size(file.size_bytes), *times, file.purpose or "-"]
-
-
-def settled_row(row: dict[str, Any]) -> list[str]:
-    """One row of what `batch reconcile` found out."""
-    left_at = moment(datetime.fromtimestamp(row["left_at"], UTC))
-    outcome = row["id"] or row["reason"] or "never arrived"
-    return [row["intent"], row["provider"], f"{row['requests']:,}", left_at, row["source"], outcome]
-
-
-def batch_rows(batches: Sequence[Batch]) -> "Rows":
-    """Batches as rows."""
-    return Rows(BATCH_COLUMNS, [batch_row(batch) for batch in batches])
-
-
-def batch_row(batch: Batch) -> list[str | Text]:
-    """One row of the list of batches."""
-    counts = batch.request_counts
-    status = Text(batch.processing_status, style=COLOURS[batch.processing_status])
-    if batch.provider_status and batch.provider_status != batch.processing_status:
-        status.append(f" ({clean(batch.provider_status)})", style="dim")
-    numbers = (f"{counts.total:,}", f"{counts.succeeded:,}", f"{counts.done - counts.succeeded:,}")
-    return [batch.id, status, *numbers, moment(batch.created_at), elapsed(batch)]
-
-
-def result_row(line: BatchResult) -> list[str | Text]:
-    """One row of results."""
-    outcome = line["result"]["type"]
-    return [line["custom_id"], Text(outcome, style=COLOURS.get(outcome, "")), answer(line["result"])]
-
-
-class Rows:
-    """Rows side by side under their titles; where the terminal is too narrow for that, a block for each.
-
-    The first column is an id, and never cut. A title that begins with `>` is one of numbers; one that ends with `…` is
-    of a text that is cut at the edge.
-    """
-
-    def __init__(self, titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        self.titles = [title.strip(">…") for title in titles]
-        self.numeric = [title.startswith(">") for title in titles]
-        self.cut = [title.endswith("…") for title in titles]
-        self.rows = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._room() <= options.max_width:
-            yield self._table()
-        else:
-            for row in self.rows:
-                yield Text(row[0].plain, style="bold", no_wrap=True, overflow="ignore")
-                yield Padding(self._others(row), (0, 0, 0, GAP))
-
-    def _room(self) -> int:
-        """The least width in which a table can be read: ids whole, other words folded only where they are long."""
-        ids = max(row[0].cell_len for row in self.rows)
-        columns = zip(self.titles, *self.rows, strict=True)
-        words = [[word for cell in column for word in str(cell).split()] for column in columns][1:]
-        return ids + sum(GAP + min(FOLDED, max(map(cell_len, column))) for column in words)
-
-    def _table(self) -> Table:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for index, title in enumerate(self.titles):
-            overflow: Any = "ellipsis" if self.cut[index] else "fold"
-            justify: Any = "right" if self.numeric[index] else "left"
-            table.add_column(title, justify=justify, overflow=overflow, no_wrap=index == 0 or self.cut[index])
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def _others(self, row: Sequence[Text]) -> Text:
-        facts = [Text.assemble((f"{title} ", "dim"), cell) for title, cell in zip(self.titles, row, strict=True)]
-        said = Text(" " * GAP).join(facts[1:])
-        said.no_wrap, said.overflow = any(self.cut), "ellipsis" if any(self.cut) else "fold"
-        return said

@@ -17,6 +17,7 @@ from bifrost_cli.cli.input import opened
 from bifrost_cli.cli.output import Output
 from bifrost_cli.cli.render import Failures, Screen
 from bifrost_cli.cli.session import Session, duration
+from bifrost_cli.cli.skipped import Skipped
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs
 from bifrost_cli.core.bifrost import Bifrost
@@ -52,6 +53,7 @@ class Reading:
     order: Order = "any"
     errors_only: bool = False
     merged: bool = False
+    input: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,24 @@ class Job:
 
     # -- create -------------------------------------------------------------------------------------------------
 
-    def plan(self, path: str, defaults: dict[str, Any], chosen: Callable[[Lines], Lines] | None = None) -> Plan:
-        """Check and encode the requests at `path`; `chosen` picks some of its lines."""
+    def plan(
+        self,
+        path: str,
+        defaults: dict[str, Any],
+        *,
+        chosen: Callable[[Lines], Lines] | None = None,
+        skipped: Skipped | None = None,
+    ) -> Plan:
+        """Check and encode the requests at `path`; `chosen` picks some of its lines, `skipped` takes the bad ones."""
         given = {name: value for name, value in defaults.items() if value is not None}
         with opened(path) as stream, live.counting(self.screen, "Checking requests") as counted:
             lines: Lines = live.each(jsonl.read(stream), counted)
             source = "stdin" if path == "-" else path
-            return self.bifrost.plan_batch(chosen(lines) if chosen else lines, source=source, defaults=given)
+            lines = chosen(lines) if chosen else lines
+            plan = self.bifrost.plan_batch(lines, source=source, defaults=given, skip=skipped)
+        if skipped:
+            skipped.finish(self.screen)
+        return plan
 
     async def create(self, submission: Submission, place: Output | None) -> None:
         """Create, and print the id at once."""
@@ -129,7 +142,7 @@ class Job:
         wanted = await failed_requests(self.bifrost, id, all_failed=all_failed)
         if not wanted:
             return None
-        return self.plan(origin.path, origin.defaults, lambda lines: only(lines, wanted))
+        return self.plan(origin.path, origin.defaults, chosen=lambda lines: only(lines, wanted))
 
     def _prepare(self, submission: Submission) -> None:
         parts = len(submission.run.parts)
@@ -215,11 +228,18 @@ class Job:
         if reading.merged:
             results = merged_results(self.bifrost, id, audit)
         else:
-            results = self.bifrost.batch_results(id, order=reading.order, audit=audit)
+            inputs = ids_of(reading.input) if reading.input else None
+            results = self.bifrost.batch_results(id, order=reading.order, inputs=inputs, audit=audit)
         async for result in results:
             failures.note(result)
             if not reading.errors_only or result["result"]["type"] != "succeeded":
                 yield result
+
+
+def ids_of(path: str) -> Iterator[str]:
+    """The custom_ids of an input. Raises UsageError where it cannot be read."""
+    with opened(path) as stream:
+        yield from jsonl.custom_ids(stream)
 
 
 async def write(results: AsyncIterator[BatchResult], place: Output, counted: Callable[[int], object]) -> None:

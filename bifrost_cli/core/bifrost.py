@@ -5,22 +5,24 @@ Ids go in and come out as ids that route themselves (`openai:batch_abc`).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+import httpx
+
 from bifrost_cli.config import Config, state_folder
-from bifrost_cli.core import refs, wait
+from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.order import in_order
-from bifrost_cli.core.plan import Plan, Planner
+from bifrost_cli.core.plan import Plan, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.submit import Created, Sent, Submission
 from bifrost_cli.core.work import Work
-from bifrost_cli.errors import ConfigError, PendingError, Problem
+from bifrost_cli.errors import ConfigError, PendingError, Problem, UnsupportedError, UsageError
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Context, Provider
@@ -34,6 +36,7 @@ class Bifrost:
     """One session: configuration, pooled connections, and an adapter per provider, made on first use.
 
     `provider` is the one that a flag or header names, else ids and models say theirs, else the configured default.
+    `client` is the HTTP client to use, instead of one of its own.
     """
 
     config: Config = field(default_factory=Config.load)
@@ -41,11 +44,17 @@ class Bifrost:
     context: Context = field(default_factory=Context)
     trust_env: bool = True
 
+    client: httpx.AsyncClient | None = field(default=None, repr=False)
+
     def __post_init__(self) -> None:
         self.given = refs.check_provider(self.provider) if self.provider else None
         self.journal = Journal(state_folder(self.config.environ))
-        self._client = new_client(trust_env=self.trust_env)
+        self._client = self.client or new_client(trust_env=self.trust_env)
         self._adapters: dict[str, Provider] = {}
+
+    def view(self, provider: str | None, context: Context) -> "Bifrost":
+        """Another session over the same connections, for a caller who names another provider or asks otherwise."""
+        return replace(self, provider=provider, context=context, client=self._client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,6 +122,11 @@ class Bifrost:
         name = provider or self.default
         return _walk(name, self.ready(name).list_files, limit)
 
+    async def page_files(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[File]:
+        """One page of `limit` files, newest first; `after` is the `next` of the page before."""
+        name = provider or self.default
+        return await _page(name, self.ready(name).list_files, limit, after)
+
     async def get_file(self, id: str) -> File:
         """A file's metadata."""
         ref = self._file(id)
@@ -134,16 +148,25 @@ class Bifrost:
     # -- batches ------------------------------------------------------------------------------------------------
 
     def plan_batch(
-        self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], *, source: str, defaults: dict[str, Any]
+        self,
+        lines: Iterable[tuple[int, dict[str, Any] | Problem]],
+        *,
+        source: str,
+        defaults: dict[str, Any],
+        unit: str = "line",
+        skip: Skip | None = None,
     ) -> Plan:
-        """Check and encode requests; nothing is sent, and no key is needed. Raises InputError that lists problems."""
+        """Check and encode requests; nothing is sent, and no key is needed. Raises InputError that lists problems.
+
+        `unit` is what messages call a line. Where `skip` is given it is told of bad lines; the others make the plan.
+        """
 
         def route(model: str) -> tuple[str, str]:
             return refs.route(model, given=self.given, default=self.default)
 
         options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
         path = str(Path(source).absolute()) if Path(source).is_file() else source
-        return Planner(self.adapter, route, defaults).plan(lines, Plan(source, path, options))
+        return Planner(self.adapter, route, defaults, unit, skip).plan(lines, Plan(source, path, options))
 
     def plan_file(self, file_id: str, *, endpoint: str = "") -> Plan:
         """The plan of a batch from a file that was uploaded in the provider's own form."""
@@ -151,15 +174,22 @@ class Bifrost:
         return Plan.of_file(self.adapter(ref.provider), ref.native, endpoint)
 
     def submission(
-        self, plan: Plan, *, key: str | None = None, anew: bool = False, parent: str | None = None
+        self,
+        plan: Plan,
+        *,
+        key: str | None = None,
+        anew: bool = False,
+        parent: str | None = None,
+        within: float | None = None,
     ) -> Submission:
         """The run of a plan, new or taken up where it was left; a context manager (see Submission).
 
         Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing; `parent` is the id
-        of the batch whose failed requests these are.
+        of the batch whose failed requests these are. With `within`, a run of the same requests that another process
+        holds is waited for, and one that was closed no more than so many seconds ago is given again.
         """
         addresses = {name: self.ready(name).http.base_url for name in {part.key.provider for part in plan.parts}}
-        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent)
+        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent, within=within)
         return Submission(plan, run, self.journal, self.ready)
 
     async def create_batch(
@@ -178,6 +208,11 @@ class Bifrost:
         name = provider or self.default
         return _walk(name, self.ready(name).list_batches, limit)
 
+    async def page_batches(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[Batch]:
+        """One page of `limit` provider batches, newest first; `after` is the `next` of the page before."""
+        name = provider or self.default
+        return await _page(name, self.ready(name).list_batches, limit, after)
+
     async def get_batch(self, id: str) -> Batch:
         """A batch as it is now."""
         parts = self.batch_refs(id)
@@ -194,7 +229,8 @@ class Bifrost:
     async def _cancel(self, ref: Ref) -> Batch:
         adapter = self.ready(ref.provider)
         batch = await adapter.get_batch(ref.native)
-        return batch if batch.ended else await adapter.cancel_batch(ref.native)
+        batch = batch if batch.ended else await adapter.cancel_batch(ref.native)
+        return with_total(batch, self.journal.requests(ref))
 
     async def delete_batch(self, id: str) -> None:
         """Delete an ended batch and its results, where the provider can."""
@@ -216,11 +252,17 @@ class Bifrost:
                 yield batch
 
     async def batch_results(
-        self, id: str, *, order: Literal["any", "input"] = "any", audit: Audit | None = None
+        self,
+        id: str,
+        *,
+        order: Literal["any", "input"] = "any",
+        inputs: Iterable[str] | None = None,
+        audit: Audit | None = None,
     ) -> AsyncIterator[BatchResult]:
         """Every request's result, once, in the providers' order or the input's; `audit` is filled in on the way.
 
-        Raises PendingError where the batch has not ended.
+        The input's order is that of `inputs`, its custom_ids, where they are given; else it is known from the journal
+        or from what the provider kept. Raises PendingError where the batch has not ended.
         """
         parts = self.batch_refs(id)
         batches = await self._each(parts, self._get)
@@ -228,7 +270,8 @@ class Bifrost:
             raise PendingError(f"{id} has not ended; its results come when it has.", hint=f"bifrost batch wait {id}")
         results = self._results(parts, batches, audit or Audit())
         if order == "input":
-            results = in_order(results, self._inputs(parts, batches))
+            ids = self._inputs(parts, batches) if inputs is None else jsonl.as_stream(inputs)
+            results = in_order(results, ids)
         async for result in results:
             yield result
 
@@ -249,12 +292,67 @@ class Bifrost:
             async for id in self.ready(ref.provider).batch_inputs(batch):
                 yield id
 
+    async def run_batch(self, id: str) -> None:
+        """Do the work of those parts whose provider leaves it to this process, until they have ended."""
+        for ref in self.batch_refs(id):
+            await self.ready(ref.provider).run_batch(ref.native)
+
+    def runs_here(self, id: str) -> bool:
+        """Whether there is work for `run_batch`."""
+        return any(self.adapter(ref.provider).runs_here(ref.native) for ref in self.batch_refs(id))
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Anthropic's message, the answer to one request; `params` is the body of its `POST /v1/messages`."""
+        provider, params = self._routed(params, checked=True)
+        return await self._able(provider, "messages").create_message(params)
+
+    def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """The same answer as Anthropic's events, in their order. Closing the iterator ends the call."""
+        provider, params = self._routed(params, checked=True)
+        return self._able(provider, "messages").stream_message(params)
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        """The input tokens of a request."""
+        provider, params = self._routed(params)
+        return await self._able(provider, "count_tokens").count_tokens(params)
+
+    async def list_models(self, *, provider: str | None = None) -> list[dict[str, Any]]:
+        """A provider's models, as Anthropic lists them."""
+        return await self._able(provider or self.default, "list_models").list_models()
+
+    def _routed(self, params: dict[str, Any], *, checked: bool = False) -> tuple[str, dict[str, Any]]:
+        """The provider of a request, and its params as that provider's. The home provider judges them itself."""
+        model = params.get("model")
+        if not isinstance(model, str) or not model:
+            raise UsageError("model: must be the name of a model.")
+        provider, model = refs.route(model, given=self.given, default=self.default)
+        params = {name: value for name, value in params.items() if name != "stream"} | {"model": model}
+        if provider != HOME and (wrong := (jsonl.check_params(params) if checked else None)):
+            raise UsageError(wrong)
+        if provider != HOME and (wrong := jsonl.check_messages(params.get("messages"))):
+            raise UsageError(wrong)
+        return provider, params
+
+    def _able(self, provider: str, capability: str) -> Provider:
+        adapter = self.ready(provider)
+        if not getattr(adapter.capabilities, capability):
+            raise UnsupportedError(f"{adapter.title} has no {capability} here.", provider=provider)
+        return adapter
+
+    # -- ids ----------------------------------------------------------------------------------------------------
+
     async def _each(self, parts: tuple[Ref, ...], call: Callable[[Ref], Any]) -> list[Any]:
         return await asyncio.gather(*(call(ref) for ref in parts))
 
     def note_delivered(self, id: str) -> None:
         """A batch's results are where they should be: its run is closed, if it is of this machine."""
         self.journal.close_of(self.batch_refs(id))
+
+    def batch_id(self, id: str) -> str:
+        """A batch's id as it routes itself, whichever of its forms is given."""
+        return refs.join(self.batch_refs(id))
 
     def batch_refs(self, id: str) -> tuple[Ref, ...]:
         """The parts that a batch's id names. Raises UsageError where it is ill-formed."""
@@ -264,6 +362,17 @@ class Bifrost:
 def named(provider: str, item: T) -> T:
     """A provider's object under the id that routes itself."""
     return item.model_copy(update={"id": str(Ref(provider, item.id)), "provider": provider})
+
+
+async def _page(provider: str, list_page: Callable[..., Any], limit: int, after: str | None) -> Page[Any]:
+    """A page of `limit` items, of as many of the provider's own pages as it takes."""
+    found: list[Any] = []
+    while True:
+        page: Page[Any] = await list_page(limit=limit - len(found), after=after)
+        found += [named(provider, item) for item in page.data]
+        after = page.next
+        if after is None or len(found) >= limit:
+            return Page(found, after)
 
 
 async def _walk(provider: str, list_page: Callable[..., Any], limit: int | None) -> AsyncIterator[Any]:

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
@@ -118,16 +118,23 @@ class Journal:
         key: str | None = None,
         anew: bool = False,
         parent: str | None = None,
+        within: float | None = None,
     ) -> Run:
         """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
 
-        With `key`, the run of that key, once no other process holds it, however it ended. `parent` is the id of the
-        batch that these are a retry of. Raises ConflictError where the key was used for other requests, ConfigError
+        With `key`, the run of that key, once no other process holds it, however it ended. With `within`, also one that
+        another holds, once it does no more, or that was closed no more than so many seconds ago. `parent` is the id of
+        the batch that these are a retry of. Raises ConflictError where the key was used for other requests, ConfigError
         where the journal cannot be written.
         """
         fingerprint = plan.fingerprint(addresses)
         with self._write() as db:
-            found = self._of_key(db, key, fingerprint) if key else None if anew else self._of_requests(db, fingerprint)
+            if key:
+                found = self._of_key(db, key, fingerprint)
+            elif within is not None:
+                found = self._of_late(db, fingerprint, within)
+            else:
+                found = None if anew else self._of_requests(db, fingerprint)
             if found is None:
                 return self._insert(db, plan, addresses, fingerprint, key, parent)
         run, lock = found
@@ -155,6 +162,21 @@ class Journal:
             if (lock := self._lock(run)) is not None:
                 return run, lock
         return None
+
+    def _of_late(self, db: sqlite3.Connection, fingerprint: str, within: float) -> tuple[str, int] | None:
+        """The newest run of these requests that is open, whoever holds it, or was closed a short while ago."""
+        query = (
+            "SELECT id FROM runs WHERE fingerprint = ? AND key IS NULL AND created_at > ?"
+            " AND (closed_at IS NULL OR closed_at > ?) ORDER BY created_at DESC LIMIT 1"
+        )
+        now = time.time()
+        row = db.execute(query, (fingerprint, now - RESUMABLE_HOURS * 3600, now - within)).fetchone()
+        if row is None:
+            return None
+        db.commit()  # As for a key.
+        lock = self._lock(row[0], wait=True)
+        assert lock is not None
+        return row[0], lock
 
     def _insert(
         self,
@@ -216,6 +238,14 @@ class Journal:
             sources = dict(db.execute("SELECT id, source FROM runs").fetchall())
         return [OpenIntent(part, sources[part.run]) for part in parts if not self._is_held(part.run)]
 
+    def created(self, since: float) -> list[Ref]:
+        """The batches that were created after a time (in seconds since the epoch)."""
+        if not self.path.exists():
+            return []
+        query = "SELECT provider, native FROM parts WHERE state = 'created' AND changed_at > ?"
+        with self._open() as db:
+            return [Ref(*row) for row in db.execute(query, (since,))]
+
     def origin(self, parts: Sequence[Ref]) -> Origin | None:
         """Where the requests of these batches came from; None where they are not of one run of this journal."""
         runs = {run for run, _ in self._positions(parts)}
@@ -236,12 +266,7 @@ class Journal:
 
     def requests(self, ref: Ref) -> int | None:
         """How many requests went into a batch, where this journal knows."""
-        if not self.path.exists():
-            return None
-        with self._open() as db:
-            query = "SELECT requests FROM parts WHERE provider = ? AND native = ?"
-            row = db.execute(query, tuple(ref)).fetchone()
-        return row[0] if row else None
+        return next((requests for _, _, requests in self._known([ref])), None)
 
     def natives(self, provider: str, address: str) -> set[str]:
         """The native ids of all batches that this journal knows at one provider's address."""
@@ -263,11 +288,17 @@ class Journal:
         return lambda: (id for index, id in read_ids(cast(BinaryIO, gzip.open(path))) if index in wanted)
 
     def _positions(self, parts: Sequence[Ref]) -> set[tuple[str, int]]:
-        if not self.path.exists():
-            return set()
-        query = "SELECT run, position FROM parts WHERE provider = ? AND native = ?"
-        with self._open() as db:
-            return {row for ref in parts for row in db.execute(query, tuple(ref))}
+        return {(run, position) for run, position, _ in self._known(parts)}
+
+    def _known(self, parts: Sequence[Ref]) -> list[tuple[str, int, int]]:
+        """Run, position and number of requests of these batches; nothing where the journal cannot be used, since nobody
+        needs it to follow an id."""
+        query = "SELECT run, position, requests FROM parts WHERE provider = ? AND native = ?"
+        try:
+            with self._open() if self.path.exists() else nullcontext() as db:
+                return [row for ref in parts for row in db.execute(query, tuple(ref))] if db else []
+        except ConfigError:
+            return []
 
     def _parts(self, db: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[PartRecord]:
         rows = db.execute(f"SELECT * FROM parts WHERE {where} ORDER BY run, position", values)

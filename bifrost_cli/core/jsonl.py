@@ -2,14 +2,15 @@
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from hashlib import blake2b
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 
 from bifrost_cli.errors import Problem
 
+T = TypeVar("T")
 LONGEST_LINE = 64 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -63,16 +64,21 @@ def check(line: dict[str, Any]) -> str | None:
 
 def check_params(params: dict[str, Any]) -> str | None:
     """What is wrong with the members that every request has, or None."""
-    model, limit, messages = params.get("model"), params.get("max_tokens"), params.get("messages")
+    model, limit = params.get("model"), params.get("max_tokens")
     if not isinstance(model, str) or not model:
         return _absent("model", model, "a non-empty string", "--model gives one to lines that lack it")
     if type(limit) is not int or limit < 1:
         hint = "--max-tokens gives one to lines that lack it"
         return _absent("max_tokens", limit, "a whole number above 0", hint)
-    if not isinstance(messages, list) or not messages:
-        return _absent("messages", messages, "a non-empty list")
     if params.get("stream"):
         return "stream: a batch cannot stream; leave it out"
+    return check_messages(params.get("messages"))
+
+
+def check_messages(messages: Any) -> str | None:
+    """What is wrong with the shape of a conversation, or None."""
+    if not isinstance(messages, list) or not messages:
+        return _absent("messages", messages, "a non-empty list")
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
             return f"messages.{index} must be an object with role and content"
@@ -109,6 +115,20 @@ def _why(line: bytes, error: orjson.JSONDecodeError) -> str:
 def _skip_line(stream: BinaryIO, line: bytes) -> None:
     while line and not line.endswith(b"\n"):
         line = stream.readline(1024 * 1024)
+
+
+def custom_ids(stream: BinaryIO) -> Iterator[str]:
+    """The custom_ids of an input, in its order; lines without one are passed over."""
+    for _, line in read(stream):
+        custom_id = line.get("custom_id") if isinstance(line, dict) else None
+        if isinstance(custom_id, str):
+            yield custom_id
+
+
+async def as_stream(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items, for what takes an asynchronous iterator."""
+    for item in items:
+        yield item
 
 
 class Ids:

@@ -24,6 +24,7 @@ from bifrost_cli.providers.base import Line, Provider
 from bifrost_cli.transport import Source
 
 SHOWN_PROBLEMS = 20
+Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str], tuple[str, str]]
 
 
@@ -160,14 +161,18 @@ class Plan:
 
 @dataclass
 class Planner:
-    """Makes a plan from one input. `adapters` gives the adapter of a provider by name."""
+    """Makes a plan from one input. `adapters` gives the adapter of a provider by name, `unit` is what messages call a
+    line. Where `skip` is given, it is told of bad lines, and the plan is made of the good ones."""
 
     adapters: Callable[[str], Provider]
     route: ModelRoute
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = "line"
+    skip: Skip | None = None
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     _open: dict[Key, PlannedPart] = field(default_factory=dict)
+    _ids: set[int] = field(default_factory=set)
 
     def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], plan: Plan) -> Plan:
         """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
@@ -206,15 +211,26 @@ class Planner:
 
     def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
         if isinstance(line, Problem):
-            self._report(line)
+            self._report(line, None)
             return None
         custom_id = line.get("custom_id")
         try:
-            return self._encode_line(line)
+            encoded = self._encode_line(line)
+            if self.skip:
+                self._note_id(encoded[1].custom_id)
+            return encoded
         except BifrostError as error:
             hint = f" {error.hint}" if error.hint else ""
-            self._report(Problem(number, custom_id if isinstance(custom_id, str) else None, error.message + hint))
+            known = custom_id if isinstance(custom_id, str) else None
+            self._report(Problem(number, known, error.message + hint, error.provider), line)
             return None
+
+    def _note_id(self, custom_id: str) -> None:
+        """Where bad lines are skipped, a repeated id is found at once, so that its line is not in the plan."""
+        key = jsonl.hash64(custom_id)
+        if key in self._ids:
+            raise UsageError("this custom_id is already that of an earlier line; each must be unique")
+        self._ids.add(key)
 
     def _encode_line(self, line: dict[str, Any]) -> tuple[Provider, Line]:
         if "params" not in line and (owner := owner_of(line)):
@@ -247,7 +263,10 @@ class Planner:
         part.add(line)
         return part
 
-    def _report(self, problem: Problem) -> None:
+    def _report(self, problem: Problem, line: dict[str, Any] | None = None) -> None:
+        if self.skip:
+            self.skip(problem, line)
+            return
         self.total_problems += 1
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
@@ -257,7 +276,7 @@ class Planner:
         ids = _ids_at(plan.ids_path, {position for pair in twins for position in pair})
         for later, first in twins:
             if ids[later] == ids[first]:
-                message = f"this custom_id is already that of line {numbers[first]}; each must be unique"
+                message = f"this custom_id is already that of {self.unit} {numbers[first]}; each must be unique"
                 self._report(Problem(numbers[later], ids[later], message))
         self.problems.sort(key=lambda problem: problem.line)
 
