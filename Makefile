@@ -10,7 +10,7 @@ help:  ## List the targets
 
 setup: $(VENV)/run  ## Install bifrost into .venv
 
-demo: $(VENV)/run  ## Run the main job on the embedded sandbox, both providers: no key, no network
+demo: $(VENV)/run  ## Run the main job on the embedded sandbox, four providers: no key, no network
 	@sh samples/demo.sh $(BIN)/bifrost
 
 test: $(VENV)/dev  ## Run every test
@@ -38,7 +38,7 @@ clean:  ## Remove .venv and caches
 $(VENV)/run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bifrost needs Python 3.11 or newer; set PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bedrock]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run

@@ -21,6 +21,8 @@ from bifrost_cli.errors import ConfigError
 from bifrost_cli.providers import HOME, PROVIDERS
 
 GENERAL = ("provider",)
+TABLES = ("serve",)
+"""What has a table beside the providers; each says itself what is in it."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check_entry(path: Path, name: str, value: object) -> None:
-    known = (*GENERAL, *(f"[{provider}]" for provider in PROVIDERS))
-    if name not in GENERAL and name not in PROVIDERS:
+    tables = (*PROVIDERS, *TABLES)
+    known = (*GENERAL, *(f"[{table}]" for table in tables))
+    if name not in GENERAL and name not in tables:
         raise ConfigError(f"{path}: unknown entry '{name}'.", hint=f"It may hold: {', '.join(known)}.")
-    if (name in PROVIDERS) != isinstance(value, dict):
-        kind = "a table" if name in PROVIDERS else "text"
+    if (name in tables) != isinstance(value, dict):
+        kind = "a table" if name in tables else "text"
         raise ConfigError(f"{path}: '{name}' must be {kind}.", hint="The README shows an example.")
 
 

@@ -73,11 +73,15 @@ class UsageError(BifrostError):
 
 
 class Problem(NamedTuple):
-    """One thing wrong with an input line (1-based); `custom_id` is None where the line has none that can be read."""
+    """One thing wrong with an input line (1-based); `custom_id` is None where the line has none that can be read.
+
+    `provider` is the one that has no place for it, where that is the reason.
+    """
 
     line: int
     custom_id: str | None
     message: str
+    provider: str | None = None
 
     def render(self, source: str) -> str:
         """`file:line: custom_id: what and why`."""
@@ -243,6 +247,20 @@ BY_STATUS: dict[int, type[BifrostError]] = {
     504: UpstreamTimeoutError,
     529: OverloadedError,
 }
+
+BY_TYPE: dict[str, type[BifrostError]] = {
+    "invalid_request_error": InvalidRequestError,
+    "authentication_error": AuthError,
+    "billing_error": BillingError,
+    "permission_error": ForbiddenError,
+    "not_found_error": NotFoundError,
+    "conflict_error": ConflictError,
+    "request_too_large": TooLargeError,
+    "rate_limit_error": RateLimitError,
+    "overloaded_error": OverloadedError,
+    "timeout_error": UpstreamTimeoutError,
+}
+"""By the `error.type` of Anthropic's wire, for what has no status: an error in the middle of a stream."""
 
 
 def for_status(status: int) -> type[BifrostError]:

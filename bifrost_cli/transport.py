@@ -9,7 +9,7 @@ import asyncio
 import io
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -22,7 +22,7 @@ import httpx
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from bifrost_cli import __version__
+from bifrost_cli import __version__, sse
 from bifrost_cli.errors import (
     BifrostError,
     ConfigError,
@@ -196,10 +196,13 @@ class Transport:
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         paid: bool = False,
+        once: bool = False,
     ) -> httpx.Response:
         """Send, repeat what may be repeated, and return the answer with its body read.
 
-        The body is `json`, or `source` streamed as it is, or `source` as the file of `form`. Raises a BifrostError.
+        The body is `json`, or `source` streamed as it is, or `source` as the file of `form`. `once` is for what costs
+        and leaves nothing behind: repeated as rarely as a paid call, its failure told as what it is. Raises a
+        BifrostError.
         """
         if form is not None:
             form.check()
@@ -212,35 +215,54 @@ class Transport:
                     self.base_url + path,
                     params=params,
                     headers={**self.headers, **described, **(headers or {})},
-                    timeout=LONG_TIMEOUT if source or paid else TIMEOUT,
+                    timeout=LONG_TIMEOUT if source or paid or once else TIMEOUT,
                     **content,
                 )
                 return await self._send(request, paid=paid, stream=False)
 
-        return await self._repeat(attempt, paid=paid)
+        return await self._repeat(attempt, paid=paid or once)
 
     @asynccontextmanager
     async def stream(
-        self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
     ) -> AsyncIterator[httpx.Response]:
         """GET whose body is read by the caller, block by block. A break midway raises NetworkError.
 
-        A redirect is followed within the same origin.
+        With `json` it is a POST that is sent `once` (see `request`). A redirect of a GET is followed within the same
+        origin.
         """
+        once = json is not None
 
         async def attempt() -> httpx.Response:
+            described, content = _content(json, None, None)
             request = self.client.build_request(
-                "GET", self.base_url + path, params=params, headers={**self.headers, **(headers or {})}
+                "POST" if once else "GET",
+                self.base_url + path,
+                params=params,
+                headers={**self.headers, **described, **(headers or {})},
+                timeout=LONG_TIMEOUT if once else TIMEOUT,
+                **content,
             )
-            return await self._send(request, paid=False, stream=True)
+            return await self._send(request, paid=False, stream=True, hops=0 if once else HOPS)
 
-        response = await self._repeat(attempt, paid=False)
+        response = await self._repeat(attempt, paid=once)
         try:
             yield response
         except httpx.TransportError as error:
             raise self._broken(error, paid=False) from error
         finally:
             await response.aclose()
+
+    async def events(self, path: str, *, json: Any, **options: Any) -> AsyncGenerator[sse.Event]:
+        """The server-sent events that a POST is answered with."""
+        async with self.stream(path, json=json, **options) as response:
+            async for event in sse.read(response.aiter_bytes()):
+                yield event
 
     async def lines(self, path: str, **options: Any) -> AsyncIterator[bytes]:
         """The body's lines, without their LF; blank ones are left out. Split on LF alone (a body may hold U+2028)."""

@@ -79,7 +79,7 @@ def create(
     from bifrost_cli.cli.skipped import Skipped
 
     session.note_ids([file_id] if file_id else [])
-    steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop)
+    steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop or skip_invalid)
     if idempotency_key == "":
         raise UsageError("--idempotency-key is empty.", hint="Is the variable that should hold it set?")
     session.tail = steps.tail_of(output, order, force=force)
@@ -92,7 +92,7 @@ def create(
             bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
         defaults = {"model": model, "max_tokens": max_tokens}
         with ExitStack() as stack:
-            skipped = Skipped.beside(output, input or "") if skip_invalid else None
+            skipped = stack.enter_context(Skipped.beside(output, input or "")) if skip_invalid else None
             if file_id is not None:
                 planned = bifrost.plan_file(file_id)
             else:

@@ -48,7 +48,7 @@ def upload(
         raise UsageError("--filename names one file, and there are several.")
     if "-" in paths and not filename:
         raise UsageError("What comes from stdin has no name.", hint="Give it one with --filename.")
-    seconds = int(duration(expires_in)) if expires_in else None
+    seconds = None if expires_in is None else int(duration(expires_in))
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
     async def send(bifrost: "Bifrost", source: Path, name: str) -> "File":

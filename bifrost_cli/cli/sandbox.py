@@ -82,7 +82,8 @@ def emulated(config: "Config") -> "Iterator[Config]":
     from bifrost_cli.providers import PROVIDERS, load
     from bifrost_cli.sandbox import environment, server
 
-    real = {variable for name in PROVIDERS for setting in load(name).settings for variable in setting.env}
+    declared = {variable for name in PROVIDERS for setting in load(name).settings for variable in setting.env}
+    real = {variable for variable in declared if not variable.startswith("BIFROST_")}
     kept = {name: value for name, value in config.environ.items() if name not in real}
     tables = {name: value for name, value in config.tables.items() if name not in PROVIDERS}
     with usage_errors():

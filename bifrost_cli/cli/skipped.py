@@ -1,7 +1,8 @@
 """`--skip-invalid`: lines that are left out of a batch are kept in a file, each with its reason."""
 
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
@@ -11,7 +12,10 @@ from bifrost_cli.errors import Problem
 
 
 class Skipped:
-    """Told of each bad line, as `core.plan.Skip`; the file is made with the first, and put in its place by `finish`."""
+    """Told of each bad line, as `core.plan.Skip`; the file is made with the first, and put in its place by `finish`.
+
+    A context manager: what was not put in its place is removed.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -34,7 +38,15 @@ class Skipped:
     def finish(self, screen: Screen) -> None:
         """Say what was skipped, if anything was."""
         if self._output is not None:
-            with self._output:
-                self._output.finish()
+            self._output.finish()
             lines = "1 line" if self.count == 1 else f"{self.count:,} lines"
             screen.say(f"Skipped {lines} that cannot be sent; see {self.path} for the reasons.", style="yellow")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._output is not None:
+            self._output.__exit__(kind, error, trace)

@@ -43,7 +43,7 @@ class Pace:
     @classmethod
     def of(cls, timeout: str | None, poll: str | None) -> "Pace":
         """From what was typed."""
-        return cls(duration(timeout) if timeout else None, duration(poll) if poll else None)
+        return cls(None if timeout is None else duration(timeout), None if poll is None else duration(poll))
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def check_source(input: str | None, file_id: str | None, *, changes: object) -> 
         raise UsageError("Give either an input or --file-id.", hint="Try: bifrost batch create requests.jsonl")
     if file_id is not None and changes:
         raise UsageError(
-            "An uploaded file goes as it is: --model, --max-tokens, --endpoint and --drop do not change it.",
+            "An uploaded file goes as it is: no --model, --max-tokens, --endpoint, --drop or --skip-invalid.",
             hint="Give the requests themselves instead of --file-id.",
         )
 

@@ -279,9 +279,11 @@ class Journal:
 
         None where this journal does not know them.
         """
-        found = self._positions(parts)
+        # At a server that combines, the parts may have been created as one.
+        one = self._positions([Ref(parts[0].provider, "~".join(ref.native for ref in parts))])
+        found = one or self._positions(parts)
         runs = {run for run, _ in found}
-        path = self._ids_path(runs.pop()) if len(runs) == 1 and len(found) == len(parts) else None
+        path = self._ids_path(runs.pop()) if len(runs) == 1 and (one or len(found) == len(parts)) else None
         if path is None or not path.exists():
             return None
         wanted = {position for _, position in found}

@@ -20,12 +20,13 @@ class Ref(NamedTuple):
     native: str
 
     def __str__(self) -> str:
-        return join(Ref(self.provider, native) for native in self.native.split("~"))
+        return join([self])
 
 
 def join(refs: Iterable[Ref]) -> str:
-    """The id of a batch made of these parts."""
-    return "~".join(ref.native if _is_bare(ref) else f"{ref.provider}:{ref.native}" for ref in refs)
+    """The id of a batch made of these parts, of which one may itself be a combined one of another server's."""
+    parts = [Ref(ref.provider, native) for ref in refs for native in ref.native.split("~")]
+    return "~".join(ref.native if _is_bare(ref) else f"{ref.provider}:{ref.native}" for ref in parts)
 
 
 def parse(text: str, *, given: str | None = None, default: str = HOME) -> tuple[Ref, ...]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PROVIDERS = {
     "anthropic": "bifrost_cli.providers.anthropic:Anthropic",
     "openai": "bifrost_cli.providers.openai:OpenAI",
+    "gemini": "bifrost_cli.providers.gemini:Gemini",
+    "bedrock": "bifrost_cli.providers.bedrock:Bedrock",
 }
 HOME = "anthropic"
 HOME_IDS = ("msgbatch_", "file_")

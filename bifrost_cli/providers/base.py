@@ -41,6 +41,9 @@ class Capabilities:
     """`batch_inputs` can read which requests went in."""
     finds_by_tag: bool = False
     """`find_batch` settles an intent by its tag alone."""
+    messages: bool = False
+    count_tokens: bool = False
+    list_models: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,15 @@ class Framing:
 
 @dataclass(frozen=True)
 class Context:
-    """What a caller may ask of every call: Anthropic's version and betas, and fields it consents to lose."""
+    """What a caller may ask of every call: Anthropic's version and betas, and fields it consents to lose.
+
+    `attempts` is how often a call is sent at most, where that is not the transport's to say.
+    """
 
     version: str | None = None
     betas: tuple[str, ...] = ()
     drop: frozenset[str] = frozenset()
+    attempts: int | None = None
 
 
 class Line(NamedTuple):
@@ -114,7 +121,9 @@ class Provider(ABC):
     def http(self) -> Transport:
         """The provider's wire, connected on first use: encoding needs no key."""
         self.require()
-        return self.connect(self.client)
+        transport = self.connect(self.client)
+        transport.attempts = self.context.attempts or transport.attempts
+        return transport
 
     # -- configuration ------------------------------------------------------------------------------------------
 
@@ -245,3 +254,28 @@ class Provider(ABC):
 
         Raises OutcomeUnknownError where the provider's list does not settle it.
         """
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Anthropic's message, the answer to one request; `params` has no `stream`."""
+        raise self._no("messages")
+
+    def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """The same answer as Anthropic's events, in their order: message_start, blocks, message_delta, message_stop.
+
+        Nothing is given before the provider has begun to answer, so that a refusal is raised as one. A failure
+        later on is raised midway. Closing the iterator ends the call.
+        """
+        raise self._no("messages")
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        """The input tokens of a request, which needs no `max_tokens`."""
+        raise self._no("a count of tokens")
+
+    async def list_models(self) -> list[dict[str, Any]]:
+        """The models as Anthropic lists them: `{"type": "model", "id", "display_name", "created_at"}`."""
+        raise self._no("a list of models")
+
+    def _no(self, what: str) -> UnsupportedError:
+        return UnsupportedError(f"{self.title} has no {what} here.", provider=self.name)

@@ -88,10 +88,12 @@ class Prompt:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call of a tool, with arguments that satisfy its schema."""
+    """A call of a tool, with arguments that satisfy its schema, and the JSON that the model wrote for them. Where
+    the token limit cut that off, it is no JSON any more and `arguments` are empty."""
 
     name: str
     arguments: Mapping[str, Any]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def answer(prompt: Prompt) -> Answer:
     thinking = f"{SIGN} thinking about: {_excerpt(prompt.text)}" if prompt.thinking else ""
     text, finish, call = _content(prompt, asked)
     text, stop = _stopped(text, prompt.stops) if finish is Finish.END else (text, None)
-    said = max(1, tokens(text if call is None else orjson.dumps(call.arguments).decode()))
+    said = max(1, tokens(text if call is None else call.text))
     spent = tokens(thinking)
     if Trigger.MAX_TOKENS in asked:
         limit = spent + max(1, said // 2)
@@ -149,7 +151,7 @@ def _content(prompt: Prompt, asked: frozenset[Trigger]) -> tuple[str, Finish, To
         return f"{SIGN} declined, as the prompt asks", Finish.REFUSAL, None
     tool = _called(prompt, asked)
     if tool is not None:
-        return "", Finish.TOOL, ToolCall(tool.name, _arguments(tool))
+        return "", Finish.TOOL, _call(tool)
     if prompt.schema is not None:
         return orjson.dumps(example(prompt.schema, SIGN)).decode(), Finish.END, None
     return f"{SIGN} answer to: {_excerpt(prompt.text)}", Finish.END, None
@@ -162,9 +164,10 @@ def _called(prompt: Prompt, asked: frozenset[Trigger]) -> Tool | None:
     return next(named, prompt.tools[0])
 
 
-def _arguments(tool: Tool) -> Mapping[str, Any]:
+def _call(tool: Tool) -> ToolCall:
     value = example({"type": "object", **tool.schema}, SIGN)
-    return value if isinstance(value, dict) else {}
+    arguments = value if isinstance(value, dict) else {}
+    return ToolCall(tool.name, arguments, orjson.dumps(arguments).decode())
 
 
 def _stopped(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
@@ -179,9 +182,11 @@ def _stopped(text: str, stops: Iterable[str]) -> tuple[str, str | None]:
 def _cut(whole: Answer, limit: int) -> Answer:
     """As much of an answer as `limit` tokens hold; thinking is paid first."""
     thinking_tokens = min(whole.thinking_tokens, limit)
-    room = limit - thinking_tokens
-    text = whole.text[: len(whole.text) * room // (whole.output_tokens - whole.thinking_tokens)]
-    call = whole.call if room else None
+    room, said = limit - thinking_tokens, whole.output_tokens - whole.thinking_tokens
+    call = None
+    if whole.call is not None and room:
+        call = ToolCall(whole.call.name, {}, whole.call.text[: len(whole.call.text) * room // said])
+    text = whole.text[: len(whole.text) * room // said]
     return replace(whole, text=text, call=call, output_tokens=limit, thinking_tokens=thinking_tokens)
 
 

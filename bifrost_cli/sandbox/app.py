@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from bifrost_cli.sandbox import anthropic, openai
+from bifrost_cli.sandbox import anthropic, bedrock, gemini, openai
 from bifrost_cli.sandbox.control import control
 from bifrost_cli.sandbox.emulator import Emulator, Sandbox
 from bifrost_cli.sandbox.faults import Fault, Faults, parse
@@ -22,6 +22,8 @@ EMULATORS: dict[str, Emulator] = {
     for emulator in (
         anthropic.EMULATOR,
         openai.EMULATOR,
+        bedrock.EMULATOR,
+        gemini.EMULATOR,
     )
 }
 """Every emulator by its name. A further provider is one folder and one line here."""

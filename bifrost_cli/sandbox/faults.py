@@ -153,6 +153,8 @@ def _from_object(value: Mapping[str, Any], providers: frozenset[str]) -> Fault:
     fault = Fault(**{**value, "kind": str(value.get("kind"))})
     if not isinstance(fault.times, int | None) or not isinstance(fault.path, str):
         raise FaultSyntaxError("'times' is a whole number or null, and 'path' is a string")
+    if not isinstance(fault.seconds, int | float):
+        raise FaultSyntaxError("'seconds' is a number")
     return _checked(fault, str(dict(value)))
 
 

@@ -138,8 +138,8 @@ async def _reset(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _transport(scope: Scope) -> Transport:
-    transport = scope.get("extensions", {}).get(TRANSPORT)
-    if not isinstance(transport, Transport):
+    transport: Transport | None = scope.get("extensions", {}).get(TRANSPORT)
+    if transport is None:
         raise RuntimeError("this fault breaks connections, which only the sandbox's own server can do")
     return transport
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import BinaryIO
@@ -29,14 +29,15 @@ class BodyTooLarge(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One authenticated request. `now` is its time in unix seconds. `body` is read for plain functions only."""
+    """One authenticated request. `now` is its time in unix seconds, `id` what its answer calls it. `body` is read
+    for plain functions only."""
 
     request: Request
     sandbox: Sandbox
     account: Account
     now: float
+    id: str
     body: bytes = b""
-    id: str = field(default="")
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -75,31 +76,12 @@ class Api:
         return Route(path, endpoint, methods=[method])
 
     async def _serve(self, request: Request, function: Endpoint) -> Response:
-        try:
-            return await self._answer(request, function)
-        except Exception:
-            await drain(request.receive)
-            raise
-
-    async def _answer(self, request: Request, function: Endpoint) -> Response:
         account = Account(self.sandbox.store, self.provider, self.authenticate(request))
-        call = Call(request, self.sandbox, account, self.sandbox.clock(), id=request.state.request_id)
+        call = Call(request, self.sandbox, account, self.sandbox.clock(), request.state.request_id)
         if iscoroutinefunction(function):
             return await function(call)  # type: ignore[no-any-return]
         body = await read_body(request, self.limit)
         return await run_in_threadpool(function, replace(call, body=body))  # type: ignore[arg-type]
-
-
-async def drain(receive: Receive) -> None:
-    """Reads the rest of a body, so that a client that is still sending gets to see the answer. Gives up on one that
-    has stopped."""
-    more = True
-    while more:
-        try:
-            message = await asyncio.wait_for(receive(), _PATIENCE)
-        except TimeoutError:
-            return
-        more = message["type"] == "http.request" and message.get("more_body", False)
 
 
 async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -139,10 +121,9 @@ async def receive_upload(request: Request, content: Path, limit: int) -> Upload:
 
 def download(path: Path, headers: Mapping[str, str]) -> Response:
     """A file's bytes, streamed, with their length announced."""
-    file = path.open("rb")
 
     def chunks() -> Iterator[bytes]:
-        with file:
+        with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
 
@@ -164,6 +145,33 @@ def stream(lines: Iterable[bytes], headers: Mapping[str, str]) -> Response:
     return StreamingResponse(chunks(), headers=dict(headers))
 
 
+class Body:
+    """A request's body on its way in; `whole` once all of it has been read."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.whole = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Reads the rest, so that a client that is still sending gets to see the answer. Gives up on one that has
+        stopped."""
+        while not self.whole:
+            try:
+                await asyncio.wait_for(self(), _PATIENCE)
+            except TimeoutError:
+                return
+
+
+async def drain(receive: Receive) -> None:
+    """Reads a body that nobody wants to its end."""
+    await Body(receive).drain()
+
+
 class Stamped:
     """Gives each request of an API an id and each answer the headers that the vendor puts on all of them."""
 
@@ -175,14 +183,15 @@ class Stamped:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._new_id()
+        request_id, body = self._new_id(), Body(receive)
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.drain()
                 headers = MutableHeaders(raw=list(message["headers"]))
                 headers.update(self._headers(request_id, message["status"]))
                 message = {**message, "headers": headers.raw}
             await send(message)
 
-        await self._app(scope, receive, stamped)
+        await self._app(scope, body, stamped)

@@ -4,15 +4,18 @@ The official SDKs send a file given as bare bytes in a part without a filename (
 `file` is the file, whether it has a filename or not.
 """
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+_ENCODED_NAME = re.compile(r"filename\*=utf-8''([^;\s]+)", re.IGNORECASE)
 MAX_FIELD = 64 * 1024
 """Bytes that a field other than the file may have."""
 
@@ -95,14 +98,17 @@ class _Reader:
 
 
 def _describe(headers: list[bytes]) -> _Part:
-    """The part that these header lines announce. Names are UTF-8 on the wire; RFC 5987 names win (recorded)."""
+    """The part that these header lines announce. Names are UTF-8 on the wire; where there are two, the one with its
+    encoding wins, as .NET sends the real name there (recorded)."""
     message = Message()
     for line in headers:
         name, _, value = line.decode("utf-8", "replace").partition(":")
         message[name.strip()] = value.strip()
     field_name = message.get_param("name", header="content-disposition", failobj="")
     media_type = message.get_content_type() if "content-type" in message else None
-    return _Part(str(field_name), message.get_filename(), media_type)
+    encoded = _ENCODED_NAME.search(message.get("content-disposition", ""))
+    filename = unquote(encoded[1]) if encoded else message.get_filename()
+    return _Part(str(field_name), filename, media_type)
 
 
 async def read_upload(content_type: str | None, chunks: AsyncIterator[bytes], sink: BinaryIO) -> Upload:

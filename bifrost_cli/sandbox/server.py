@@ -19,6 +19,7 @@ from bifrost_cli.sandbox.faulty import TRANSPORT
 from bifrost_cli.sandbox.store import Store
 
 LOOPBACK = "127.0.0.1"
+THREAD = "bifrost-sandbox"
 _START_SECONDS = 30
 _DRAIN_SECONDS = 1
 
@@ -80,7 +81,7 @@ def background(state: Path, **settings: Unpack[Settings]) -> Iterator[str]:
     ready = threading.Event()
     with _listening(LOOPBACK, 0) as listener:
         server = _Server(create_app(state, **settings), ready.set)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],), name=THREAD, daemon=True)
         thread.start()
         try:
             if not ready.wait(_START_SECONDS):
@@ -105,7 +106,8 @@ def reset(state: Path) -> None:
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it each answer takes 40 ms more.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         yield listener
@@ -123,6 +125,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                loop="asyncio",
                 http=_Protocol,
                 ws="none",
                 log_config=None,
@@ -133,8 +136,6 @@ class _Server(uvicorn.Server):
             )
         )
         self._on_ready = on_ready
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

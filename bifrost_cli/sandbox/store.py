@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS batches (
     created REAL NOT NULL, cancelled REAL, pace REAL NOT NULL, total INTEGER NOT NULL, settled INTEGER NOT NULL,
     doc TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_of_account ON batches (provider, account, created, seq);
+CREATE TABLE IF NOT EXISTS objects (
+    provider TEXT NOT NULL, account TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL UNIQUE,
+    created REAL NOT NULL, size INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (provider, account, bucket, key));
 CREATE TABLE IF NOT EXISTS counts (
     provider TEXT NOT NULL, kind TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (provider, kind));
 """
@@ -37,7 +40,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = RLock()
-        for name in ("files", "batches", "tmp"):
+        for name in ("files", "batches", "objects", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "sandbox.db", timeout=30, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
@@ -82,14 +85,17 @@ class Store:
         return counts
 
     def prune(self, before: float) -> None:
-        """Forgets files and batches created before a time (unix seconds), and what a crash left unfinished."""
+        """Forgets files, batches and objects created before a time (unix seconds), and what a crash left unfinished."""
         with self.transaction() as db:
             files = db.execute("DELETE FROM files WHERE created < ? RETURNING id", (before,)).fetchall()
             batches = db.execute("DELETE FROM batches WHERE created < ? RETURNING id", (before,)).fetchall()
+            objects = db.execute("DELETE FROM objects WHERE created < ? RETURNING id", (before,)).fetchall()
         for row in files:
             (self.folder / "files" / row["id"]).unlink(missing_ok=True)
         for row in batches:
             shutil.rmtree(self.folder / "batches" / row["id"], ignore_errors=True)
+        for row in objects:
+            (self.folder / "objects" / row["id"]).unlink(missing_ok=True)
         self._prune_spool(before)
 
     def _prune_spool(self, before: float) -> None:

@@ -59,11 +59,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The plan of one batch: created at `created` (unix seconds), each step `pace` times as long as `durations`."""
+    """The plan of one batch: created at `created` (unix seconds), each step `pace` times as long as `durations`;
+    unfinished `life` seconds later it expires."""
 
     created: float
     durations: Durations
     pace: float = 1.0
+    life: float = LIFE
 
     @property
     def running_at(self) -> float:
@@ -79,7 +81,7 @@ class Timeline:
 
     @property
     def expires_at(self) -> float:
-        return self.created + LIFE
+        return self.created + self.life
 
     def progress(self, at: float) -> float:
         """The finished share of the requests at a time, 0 to 1."""

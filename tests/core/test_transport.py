@@ -103,6 +103,16 @@ async def test_a_form_carries_its_fields_before_its_file(clock: Clock, tmp_path:
     assert sent.body.index(b"purpose") < sent.body.index(b"content\x00\xff")
 
 
+@pytest.mark.parametrize("name", ['say "hi".txt', "back\\slash.txt", "tab\tbed.txt", "new\nline.txt"])
+async def test_a_filename_that_a_form_would_change_is_refused(clock: Clock, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(b"x")
+    async with talking(clock, answer()) as (transport, upstream):
+        with pytest.raises(InvalidRequestError, match="cannot be uploaded as"):
+            await transport.request("POST", "/x", source=Source(path), form=Form({}, "file", name, "text/plain"))
+    assert upstream.received == []
+
+
 # -- reads are repeated ------------------------------------------------------------------------------------------
 
 
@@ -207,6 +217,16 @@ async def test_a_paid_call_that_never_left_is_repeated_and_is_no_unknown_outcome
     assert len(clock.naps) == ATTEMPTS - 1
 
 
+async def test_what_costs_and_leaves_nothing_is_sent_once_and_its_failure_told_as_it_is(clock: Clock) -> None:
+    async with talking(clock, answer(500, b"oops"), answer()) as (transport, upstream):
+        with pytest.raises(UpstreamError, match="oops"):
+            await transport.json("POST", "/x", json={}, once=True)
+    assert len(upstream.received) == 1
+    async with talking(clock, answer(429), answer()) as (transport, upstream):
+        await transport.json("POST", "/x", json={}, once=True)
+    assert len(upstream.received) == 2
+
+
 async def test_a_refused_paid_call_is_a_refusal(clock: Clock) -> None:
     async with talking(clock, answer(400, b"no"), answer()) as (transport, upstream):
         with pytest.raises(InvalidRequestError):
@@ -248,6 +268,22 @@ async def test_an_answer_that_is_not_json_is_named_with_the_address(clock: Clock
     assert caught.value.message == "someone answered 200 with a body that is not JSON (text/html)."
     assert caught.value.hint == f"Is {upstream.url} the right address? It came from: SOME_URL."
     assert type(caught.value) is BifrostError
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"7", b'{"id": null}'])
+async def test_an_answer_of_an_unexpected_form_is_named_with_the_address(clock: Clock, body: bytes) -> None:
+    async with talking(clock, answer(200, body), address_from="SOME_URL") as (transport, upstream):
+        with pytest.raises(BifrostError) as caught:
+            await transport.json("GET", "/x", read=lambda found: found["id"].upper())
+        with pytest.raises(OutcomeUnknownError):
+            await transport.json("POST", "/x", json={}, paid=True, read=lambda found: found["id"].upper())
+    assert type(caught.value) is BifrostError
+    assert caught.value.hint == f"Is {upstream.url} the right address? It came from: SOME_URL."
+
+
+async def test_an_answer_is_read_as_it_is_asked(clock: Clock) -> None:
+    async with talking(clock, answer(200, b'{"id": "a"}')) as (transport, _):
+        assert await transport.json("GET", "/x", read=lambda found: found["id"].upper()) == "A"
 
 
 async def test_an_answer_that_is_not_http_is_a_network_error(clock: Clock) -> None:

@@ -47,9 +47,11 @@ def test_deep_objects_are_found_too() -> None:
     "text", ["", " ", "[]", "{", '{"a"}', '{"a":}', '{"a":1,}', '{"a":1}x', '{"a":1} {}', "{1:2}", '{"a":[1}', "{a:1}"]
 )
 def test_what_is_no_object_is_refused(text: str) -> None:
-    with pytest.raises(JsonError):
-        for _, (start, end) in members(text.encode()):
-            json.loads(text[start:end])
+    def read() -> list[object]:
+        return [json.loads(text[start:end]) for _, (start, end) in members(text.encode())]
+
+    with pytest.raises((JsonError, json.JSONDecodeError)):
+        read()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 618, 1000])
@@ -149,6 +151,14 @@ def test_a_forced_tool_is_called_with_arguments_that_fit() -> None:
     assert said.call.arguments["kind"] == "b"
     assert answer(Prompt("go", 1, tools=tools, forced="")).call is not None
     assert answer(Prompt("go", 1, tools=tools)).call is None
+
+
+def test_a_call_that_is_cut_is_no_json() -> None:
+    said = answer(Prompt("go", 1, tools=(Tool("first", SCHEMA),), forced="", limit=5))
+    assert said.call is not None
+    assert (said.finish, said.call.arguments, said.output_tokens) == (Finish.LENGTH, {}, 5)
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(said.call.text)
 
 
 def upload(body: bytes, content_type: str = "multipart/form-data; boundary=x") -> tuple[Upload, bytes]:

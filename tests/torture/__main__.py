@@ -137,7 +137,18 @@ class Torture:
         self._check(name, variables, output, killed, again.returncode, said)
 
     def _start(self, variables: dict[str, str], output: Path) -> subprocess.Popen:
-        arguments = ["batch", "create", str(self.input), "-p", self.provider, "--poll", "0.05s", "-o", str(output), "--force"]
+        arguments = [
+            "batch",
+            "create",
+            str(self.input),
+            "-p",
+            self.provider,
+            "--poll",
+            "0.05s",
+            "-o",
+            str(output),
+            "--force",
+        ]
         command = [sys.executable, "-c", CHILD, str(self.size), *arguments]
         return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

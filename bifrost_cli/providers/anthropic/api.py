@@ -1,6 +1,7 @@
-"""Anthropic's wire calls: the Files API and Message Batches, version 2023-06-01 unless a caller says otherwise."""
+"""Anthropic's wire calls: Files, Message Batches and Messages, version 2023-06-01 unless a caller says otherwise."""
 
 from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,14 @@ class Anthropic(Provider):
         Setting("custom_headers", "more headers, `Name: value` a line", env=("ANTHROPIC_CUSTOM_HEADERS",), secret=True),
     )
     capabilities = Capabilities(
-        list_files=True, upload_files=True, expiring_files=True, batches=True, delete_batch=True
+        list_files=True,
+        upload_files=True,
+        expiring_files=True,
+        batches=True,
+        delete_batch=True,
+        messages=True,
+        count_tokens=True,
+        list_models=True,
     )
     limits = Limits(max_requests=100_000, max_bytes=256 * 1024 * 1024)
     framing = Framing(b'{"requests":[', b",", b"]}")
@@ -147,6 +155,34 @@ class Anthropic(Provider):
             several.candidates = matches
             raise several
         return matches[0] if matches else None
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        message: dict[str, Any] = await self.http.json(
+            "POST", "/v1/messages", json=params, once=True, read=translate.to_message
+        )
+        return message
+
+    async def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        async with aclosing(self.http.events("/v1/messages", json={**params, "stream": True})) as events:
+            async for event in translate.to_events(events):
+                yield event
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        path, read = "/v1/messages/count_tokens", translate.to_count
+        count: int = await self.http.json("POST", path, json=params, once=True, read=read)
+        return count
+
+    async def list_models(self) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = []
+        params: dict[str, Any] = {"limit": 1000}
+        while True:
+            answer = await self.http.json("GET", "/v1/models", params=params, read=translate.to_models)
+            models += answer.data
+            if answer.next is None:
+                return models
+            params["after_id"] = answer.next
 
     async def _batch(self, method: str, path: str, **options: Any) -> Batch:
         batch: Batch = await self.http.json(method, path, read=translate.to_batch, **options)

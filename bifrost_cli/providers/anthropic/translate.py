@@ -1,13 +1,15 @@
 """Hub -> wire and wire -> hub. The hub is Anthropic's own form, so there is little to do."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import orjson
 
-from bifrost_cli.errors import BifrostError, for_status
+from bifrost_cli.errors import BY_TYPE, BifrostError, NetworkError, UpstreamError, for_status
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Line
+from bifrost_cli.sse import Event
 
 ENDPOINT = "/v1/messages"
 
@@ -60,3 +62,60 @@ def read_error(response: httpx.Response) -> BifrostError:
         message, request_id = f"anthropic answered {response.status_code} {response.reason_phrase}.", None
     request_id = request_id or response.headers.get("request-id")
     return for_status(response.status_code)(message, request_id=request_id)
+
+
+# -- messages ---------------------------------------------------------------------------------------------------
+
+
+def to_message(answer: dict[str, Any]) -> dict[str, Any]:
+    """A message, as it is."""
+    if answer["type"] == "message" and isinstance(answer["content"], list):
+        return answer
+    raise odd()
+
+
+def to_count(answer: dict[str, Any]) -> int:
+    """`{"input_tokens": n}`."""
+    return int(answer["input_tokens"])
+
+
+def to_models(answer: dict[str, Any]) -> Page[dict[str, Any]]:
+    """A page of models."""
+    return Page(
+        [item for item in answer["data"] if item["id"]], answer.get("last_id") if answer.get("has_more") else None
+    )
+
+
+async def to_events(events: AsyncIterator[Event]) -> AsyncIterator[dict[str, Any]]:
+    """The events as they come. Raises what an `error` event says, and NetworkError where the last one is missing."""
+    async for event in events:
+        said = _parsed(event)
+        if said["type"] == "error":
+            raise _failure(said)
+        yield said
+        if said["type"] == "message_stop":
+            return
+    raise NetworkError("anthropic's stream ended before its last event.", provider="anthropic")
+
+
+def _parsed(event: Event) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = orjson.loads(event.data)
+        if isinstance(said["type"], str):
+            return said
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        pass
+    raise odd()
+
+
+def _failure(said: dict[str, Any]) -> BifrostError:
+    error = said.get("error")
+    error = error if isinstance(error, dict) else {}
+    message = str(error.get("message") or "anthropic broke the stream off and gave no reason.")
+    kind = BY_TYPE.get(str(error.get("type")), UpstreamError)
+    return kind(message, provider="anthropic", request_id=said.get("request_id"))
+
+
+def odd() -> BifrostError:
+    """For an answer that is no message."""
+    return BifrostError("anthropic's answer is not a message.", provider="anthropic")

@@ -1,6 +1,7 @@
-"""OpenAI's wire calls: Files and Batches, as of August 2026; also of servers that imitate them."""
+"""OpenAI's wire calls: Files, Batches and Responses or Chat, as of August 2026; also of servers that imitate them."""
 
 from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.providers.openai import failures, translate
+from bifrost_cli.providers.openai import failures, messages, translate
 from bifrost_cli.transport import Form, Source, Transport
 
 HOST = "api.openai.com"
@@ -49,6 +50,9 @@ class OpenAI(Provider):
         live_counts=True,
         returns_input=True,
         finds_by_tag=True,
+        messages=True,
+        count_tokens=True,
+        list_models=True,
     )
     limits = Limits(max_requests=50_000, max_bytes=200_000_000, one_model=True)
 
@@ -204,6 +208,33 @@ class OpenAI(Provider):
             ids = ", ".join(unmarked)
             raise OutcomeUnknownError(f"One of these may be the batch that was created: {ids}.", provider=self.name)
         return None
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        path, body = messages.encode(params, self._mode, self.context.drop)
+        message: dict[str, Any] = await self.http.json("POST", path, json=body, once=True, read=messages.decode)
+        return message
+
+    async def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        path, body = messages.encode(params, self._mode, self.context.drop, stream=True)
+        async with aclosing(self.http.events(path, json=body)) as events:
+            async for event in messages.events(path, events):
+                yield event
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        if self._mode == "chat":
+            hint = "Only the Responses endpoint counts; servers that imitate OpenAI rarely have it."
+            raise UnsupportedError("Chat Completions does not count tokens.", hint=hint, provider=self.name)
+        body = messages.encode_count(params, self.context.drop)
+        count: int = await self.http.json(
+            "POST", "/responses/input_tokens", json=body, once=True, read=lambda answer: int(answer["input_tokens"])
+        )
+        return count
+
+    async def list_models(self) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = await self.http.json("GET", "/models", read=messages.to_models)
+        return models
 
     async def _batches_since(self, since: datetime) -> AsyncIterator[Batch]:
         """Newest first."""

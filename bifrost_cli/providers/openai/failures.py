@@ -66,3 +66,13 @@ def describe(error: Any, status: int) -> tuple[type[BifrostError], str]:
 def with_code(message: str, code: str | None) -> str:
     """The message, which names its code."""
     return f"{message} (code: {code})" if code and code not in message else message
+
+
+def unfinished(body: dict[str, Any]) -> BifrostError:
+    """What became of a response that failed, by its own `error`, which has no HTTP status."""
+    error = body.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    ours = code in (None, "server_error", "vector_store_timeout")
+    kind, message = describe(error, 500 if ours else 400)
+    said = isinstance(error, dict) and error
+    return kind(message if said else f"The response ended as '{body.get('status')}'.", provider=PROVIDER)

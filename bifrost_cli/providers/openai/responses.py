@@ -284,9 +284,13 @@ def _thought(item: Item) -> list[dict[str, Any]]:
     """The summary, or the reasoning itself where a server shows it; the signature brings the item back."""
     shown = answers.objects(item.get("summary")) or _content(item)
     thinking = "\n\n".join(answers.text(given.get("text")) for given in shown)
+    return [{"type": "thinking", "thinking": thinking, "signature": signature(item)}]
+
+
+def signature(item: Item) -> str:
+    """What a thinking block is signed with, which brings its reasoning item back; empty where nothing would."""
     encrypted = answers.text(item.get("encrypted_content"))
-    signature = f"{SIGNATURE}:{answers.text(item.get('id'))}:{encrypted}" if encrypted else ""
-    return [{"type": "thinking", "thinking": thinking, "signature": signature}]
+    return f"{SIGNATURE}:{answers.text(item.get('id'))}:{encrypted}" if encrypted else ""
 
 
 def _foreign(item: Item) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from bifrost_cli.models import (
 from bifrost_cli.providers.base import Line
 from bifrost_cli.providers.openai import answers, chat, reasoning, responses
 from bifrost_cli.providers.openai.checks import PROVIDER, Drop, dumps, invalid, refuse
-from bifrost_cli.providers.openai.failures import describe, with_code
+from bifrost_cli.providers.openai.failures import describe, unfinished, with_code
 from bifrost_cli.providers.openai.fields import LEAVE_OUT_OR_CHAT
 
 RESPONSES = "/v1/responses"
@@ -165,7 +165,7 @@ def _decode_response(custom_id: str, row: dict[str, Any], response: dict[str, An
     body = body if isinstance(body, dict) else {}
     if failure := _failure(row, response.get("status_code"), body):
         return errored(custom_id, *failure, answers.text(response.get("request_id")) or None)
-    message = _decode_body(body)
+    message = decode_body(body)
     if not body.get("id"):
         message["id"] = answers.message_id(row.get("id") or custom_id)
     return succeeded(custom_id, message)
@@ -178,11 +178,13 @@ def _failure(row: dict[str, Any], status: Any, body: dict[str, Any]) -> tuple[st
         kind, message = describe(body.get("error") or row.get("error"), status if refused else 500)
         return kind.type, message
     if body.get("status") in UNFINISHED and body.get("object") == "response":
-        return _unfinished(body)
+        failure = unfinished(body)
+        return failure.type, failure.message
     return None if body else ("api_error", "OpenAI's result for this request has no body.")
 
 
-def _decode_body(body: dict[str, Any]) -> dict[str, Any]:
+def decode_body(body: dict[str, Any]) -> dict[str, Any]:
+    """Anthropic's message from an answer of either endpoint, or of another."""
     if isinstance(body.get("output"), list):
         return responses.decode(body)
     if isinstance(body.get("choices"), list):
@@ -204,15 +206,6 @@ def _decode_failure(custom_id: str, error: dict[str, Any]) -> BatchResult:
         return {"custom_id": custom_id, "result": {"type": "canceled"}}
     kind, message = describe(error, code if type(code) is int and code >= 400 else 500)
     return errored(custom_id, kind.type, message)
-
-
-def _unfinished(body: dict[str, Any]) -> tuple[str, str]:
-    """The error type and message of a response that failed, by its own `error`, which has no HTTP status."""
-    error = body.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    ours = code in (None, "server_error", "vector_store_timeout")
-    kind, message = describe(error, 500 if ours else 400)
-    return kind.type, message if isinstance(error, dict) and error else f"The response ended as '{body['status']}'."
 
 
 # -- objects ----------------------------------------------------------------------------------------------------
@@ -339,6 +332,11 @@ def _id(answer: Any) -> str:
     if isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"]:
         return str(answer["id"])
     raise BifrostError("OpenAI's answer has no id.", hint="Is the address right?", provider=PROVIDER)
+
+
+def to_time(seconds: Any) -> str:
+    """A Unix time as Anthropic writes it."""
+    return (_time(seconds) or EPOCH).isoformat()
 
 
 def _time(seconds: Any) -> datetime | None:

@@ -76,7 +76,8 @@ def _page(call: Call) -> Page[StoredBatch]:
 
 
 def cancel(call: Call) -> Response:
-    """`POST /v1/messages/batches/{id}/cancel`; a batch that is being cancelled stays so"""
+    """`POST /v1/messages/batches/{id}/cancel`; a batch that is being cancelled stays so. What the service says to a
+    batch that has ended is not known; here it is refused."""
     batch = _find(call)
     if _moment(call, batch).final:
         raise Refusal(f"Message Batch {batch.id} has already ended and cannot be canceled.")

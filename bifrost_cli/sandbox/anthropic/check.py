@@ -39,6 +39,7 @@ def check_message(request: Any, context: Context) -> None:
         raise Refusal("max_tokens: must be greater than or equal to 1")
     models.require(request["model"])
     _check_prompt(request, context)
+    _check_length(request)
     _check_limits(request)
     _check_sampling(request)
     _check_triggers(request)
@@ -125,6 +126,12 @@ def _check_output(request: Params) -> None:
     problem = flaw((config.get("format") or {}).get("schema", {}))
     if problem:
         raise Refusal(f"output_config.format.schema: {problem}")
+
+
+def _check_length(request: Params) -> None:
+    size, most = prompt.count(request), models.window(request["model"])
+    if size > most:
+        raise Refusal(f"prompt is too long: {size} tokens > {most} maximum")
 
 
 def _check_limits(request: Params) -> None:

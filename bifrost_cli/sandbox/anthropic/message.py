@@ -66,7 +66,7 @@ def _details(said: Answer) -> dict[str, Any] | None:
 
 
 def _usage(said: Answer, model: str, tier: str) -> dict[str, Any]:
-    """Models since 5 split their output tokens, and name a place (recorded)."""
+    """Models since 5 name a place and tell how much was thought; older ones do so when they did (recorded)."""
     newer = models.at_least(model, 5, 0)
     details = {"output_tokens_details": {"thinking_tokens": said.thinking_tokens}}
     return {
@@ -75,7 +75,7 @@ def _usage(said: Answer, model: str, tier: str) -> dict[str, Any]:
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": said.output_tokens,
-        **(details if newer else {}),
+        **(details if newer or said.thinking else {}),
         "service_tier": tier,
         "inference_geo": "global" if newer else "not_available",
     }
@@ -85,6 +85,7 @@ def events(whole: Mapping[str, Any]) -> Iterator[bytes]:
     """The same Message as server-sent events, quirks included (recorded): one ping after the first block has
     begun, the first piece of a tool's input empty, and spaces before the last brace."""
     usage = {**whole["usage"], "output_tokens": min(_FIRST_TOKENS, whole["usage"]["output_tokens"])}
+    usage.pop("output_tokens_details", None)
     blank: dict[str, Any] = {
         "content": [],
         "stop_reason": None,

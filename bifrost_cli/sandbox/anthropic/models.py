@@ -28,6 +28,7 @@ _LISTED = {
     "claude-haiku-4-5-20251001": "2025-10-15T00:00:00Z",
 }
 _OLD_CEILING = 64_000
+_OLD_WINDOW, _WINDOW = 200_000, 1_000_000
 _LARGE = ("opus", "fable", "mythos")
 _NAME = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d+)(?:-(?P<minor>\d{1,2}))?(?:-\d{8})?")
 
@@ -74,15 +75,27 @@ def ceiling(model: str) -> int | None:
     return _OLD_CEILING if generation(model) == (4, 5) else None
 
 
+def window(model: str) -> int:
+    """The most input tokens: 200,000 for the models of 4.5 (recorded), a million for later ones."""
+    return _OLD_WINDOW if generation(model) == (4, 5) else _WINDOW
+
+
 def listing(call: Call) -> Response:
     """`GET /v1/models`"""
     only(call, {"limit", "after_id", "before_id"})
-    names = list(_LISTED)
-    start = names.index(call.query["after_id"]) + 1 if call.query.get("after_id") in names else 0
-    shown = names[start : start + read_limit(call)]
+    names, limit = list(_LISTED), read_limit(call)
+    for cursor in ("after_id", "before_id"):
+        if call.query.get(cursor, names[0]) not in names:
+            raise Refusal(f"model: {call.query[cursor]}", 404)
+    if "before_id" in call.query:
+        rest = names[: names.index(call.query["before_id"])]
+        shown = rest[-limit:]
+    else:
+        rest = names[names.index(call.query["after_id"]) + 1 :] if "after_id" in call.query else names
+        shown = rest[:limit]
     body = {
         "data": [_info(name) for name in shown],
-        "has_more": start + len(shown) < len(names),
+        "has_more": len(shown) < len(rest),
         "first_id": shown[0] if shown else None,
         "last_id": shown[-1] if shown else None,
     }

@@ -158,7 +158,7 @@ def _find(call: Call) -> StoredBatch:
 
 
 def _missing(id: str) -> Refusal:
-    return Refusal(f"No batch found with id '{id}'.", 404)
+    return Refusal(f"No batch found with id '{id}'", 404)
 
 
 def _status(batch: StoredBatch, moment: Moment) -> str:

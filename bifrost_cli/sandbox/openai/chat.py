@@ -62,7 +62,7 @@ def _message(said: Answer, seed: str) -> dict[str, Any]:
         return {"role": "assistant", "content": None, "refusal": said.text}
     if said.call is None:
         return {"role": "assistant", "content": said.text, "refusal": None}
-    function = {"name": said.call.name, "arguments": orjson.dumps(said.call.arguments).decode()}
+    function = {"name": said.call.name, "arguments": said.call.text}
     tool_call = {"id": f"call_{MARK}{derived(seed, 21)}", "type": "function", "function": function}
     return {"role": "assistant", "content": None, "tool_calls": [tool_call], "refusal": None}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bifrost_cli.sandbox.openai import models, strict
+from bifrost_cli.sandbox.openai import models, prompt, strict
 from bifrost_cli.sandbox.openai.chat_params import BODY
 from bifrost_cli.sandbox.openai.errors import Refusal, fit, invalid, missing
 from bifrost_cli.sandbox.openai.reasoning import check_chat, check_effort
@@ -22,6 +22,10 @@ def check(body: Any, has_file: HasFile) -> None:
     if not models.exists(model):
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise Refusal(message, 404, code="model_not_found")
+    size = prompt.count_chat(body)
+    if size > models.WINDOW:
+        message = f"This model's maximum context length is {models.WINDOW} tokens. However, your messages resulted in "
+        raise invalid(f"{message}{size} tokens.", "messages", "context_length_exceeded")
     check_effort(model, body.get("reasoning_effort"), "reasoning_effort")
     check_chat(body, models.effort(model, body.get("reasoning_effort")))
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:

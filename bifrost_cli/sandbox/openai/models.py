@@ -32,6 +32,8 @@ _LISTED = (
     "gpt-4o-mini",
     "o4-mini",
 )
+WINDOW = 400_000
+"""The most input tokens of any model."""
 _GPT = re.compile(r"gpt-(?P<major>\d+)(?:\.(?P<minor>\d+))?(?P<rest>-.*)?")
 _O_SERIES = re.compile(r"o\d+(-.*)?")
 

@@ -7,7 +7,6 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from bifrost_cli.sandbox.answers import Answer, Finish, answer
@@ -131,7 +130,7 @@ def _output(said: Answer, body: Body, seed: str) -> Iterator[dict[str, Any]]:
             "id": f"fc_{MARK}{derived(seed + 'call', 47)}",
             "type": "function_call",
             "status": status,
-            "arguments": orjson.dumps(said.call.arguments).decode(),
+            "arguments": said.call.text,
             "call_id": f"call_{MARK}{derived(seed + 'id', 21)}",
             "name": said.call.name,
         }

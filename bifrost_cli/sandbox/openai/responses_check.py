@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bifrost_cli.sandbox.openai import models, strict
+from bifrost_cli.sandbox.openai import models, prompt, strict
 from bifrost_cli.sandbox.openai.errors import Refusal, fit, invalid, missing
 from bifrost_cli.sandbox.openai.reasoning import check_effort, check_responses
 from bifrost_cli.sandbox.openai.responses_params import BODY, COUNT
@@ -34,16 +34,25 @@ def _check_prompt(body: Any, shape: Check, has_file: HasFile) -> None:
             raise missing(name)
     if not models.exists(body["model"]):
         raise invalid(f"The requested model '{body['model']}' does not exist.", "model", "model_not_found")
-    if body.get("previous_response_id"):
-        raise invalid(
-            f"Previous response with id '{body['previous_response_id']}' not found.",
-            "previous_response_id",
-            "previous_response_not_found",
-        )
+    _check_kept(body)
+    if prompt.count_responses(body) > models.WINDOW:
+        message = "Your input exceeds the context window of this model. Please adjust your input and try again."
+        raise invalid(message, "input", "context_length_exceeded")
     check_effort(body["model"], (body.get("reasoning") or {}).get("effort"), "reasoning.effort")
     _check_tools(body)
     _check_format(body)
     _check_input(body["input"], has_file)
+
+
+def _check_kept(body: Body) -> None:
+    """Nothing is kept here that a body could refer to."""
+    kept = {"previous_response_id": "Previous response", "conversation": "Conversation", "prompt": "Prompt"}
+    for name, label in kept.items():
+        value = body.get(name)
+        if value is not None:
+            id = value.get("id") if isinstance(value, dict) else value
+            code = "previous_response_not_found" if name == "previous_response_id" else None
+            raise Refusal(f"{label} with id '{id}' not found.", param=name, code=code)
 
 
 def _check_tools(body: Body) -> None:

@@ -1,0 +1,318 @@
+"""Converse: a request as its body, and an answer's blocks as an Anthropic message.
+
+| field | fate |
+| --- | --- |
+| `max_tokens`, `temperature`, `top_p`, `stop_sequences` | `inferenceConfig` |
+| `top_k` | `additionalModelRequestFields`, under the vendor's name |
+| `thinking` | the same, for Nova 2 (`reasoningConfig`) and Anthropic's models; refused for others, unless dropped |
+| `output_config` | `outputConfig`: `format` as `textFormat`, `effort` as it is |
+| `system`, `messages` | `system`, `messages`; neighbours of one role become one turn |
+| images, PDFs, texts by value; search results | `image`, `document`; text |
+| `thinking` and `redacted_thinking` blocks | `reasoningContent` |
+| `tools`, `tool_choice`, calls and results | `toolConfig`, `toolUse`, `toolResult`; refused in a batch |
+| `cache_control`, `metadata`, `diagnostics`, `service_tier`, `speed: standard` | left out: hints |
+| sources of type `url` and `file`, citations, everything else | refused |
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from bifrost_cli.providers.bedrock import model, tools
+from bifrost_cli.providers.bedrock.answers import count, digest, member, objects, safe, text
+from bifrost_cli.providers.bedrock.blocks import (
+    TEXT_OR_BLOCKS,
+    Part,
+    Scope,
+    block_type,
+    misplaced,
+    part,
+    redacted_thinking,
+    texts,
+    thinking,
+)
+from bifrost_cli.providers.bedrock.checks import (
+    NO_COUNTERPART,
+    Drop,
+    a_list,
+    a_number,
+    a_string,
+    an_object,
+    check_members,
+    dumps,
+    invalid,
+    refuse,
+)
+
+Body = dict[str, Any]
+Handler = Callable[[Body, str, Any, dict[str, Any], Scope], None]
+
+HINTS = frozenset({"cache_control", "diagnostics", "metadata"})
+"""Fields that ask for nothing here: batch jobs refuse cache points (recorded 2026), and Converse's own metadata is for
+the account's invocation logs."""
+MESSAGE = frozenset({"role", "content"})
+OUTPUT_CONFIG = frozenset({"effort", "format"})
+ROLES = ("user", "assistant", "system")
+INFERENCE = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
+
+
+# -- requests ---------------------------------------------------------------------------------------------------
+
+
+def encode(params: dict[str, Any], drop: Drop, *, batch: bool = True) -> Body:
+    """The body of Converse, which is also a job's `modelInput`. A `batch` has no place for tools.
+
+    Raises UnsupportedError and InvalidRequestError with the dotted path.
+    """
+    body: Body = {}
+    scope = Scope(drop, tools=not batch)
+    for name, value in params.items():
+        if value is not None:
+            FIELDS.get(name, _refuse_field)(body, name, value, params, scope)
+    return body
+
+
+def _refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    """A field with no place here, of Anthropic's or unknown."""
+    refuse(name, NO_COUNTERPART, scope.drop)
+
+
+def _hint(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    """A field that asks for nothing here."""
+
+
+def _only(*values: object) -> Handler:
+    """A field of which these values ask for nothing, and all others have no place."""
+
+    def check(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+        if value not in values:
+            refuse(name, NO_COUNTERPART, scope.drop)
+
+    return check
+
+
+def _messages(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    """Turns; neighbours of one role become one, since Converse wants the roles to alternate."""
+    turns: list[Part] = []
+    for index, message in enumerate(value):
+        role, content = _message(message, f"messages.{index}", scope)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += content
+        else:
+            turns.append({"role": role, "content": content})
+    body[name] = turns
+
+
+def _message(message: Part, field: str, scope: Scope) -> tuple[str, list[Part]]:
+    check_members(message, MESSAGE, field, scope.drop)
+    role, content = a_string(message["role"], f"{field}.role"), message["content"]
+    if role not in ROLES:
+        invalid(f"{field}.role", f"one of {', '.join(ROLES)}", role)
+    if isinstance(content, str):
+        return role, [{"text": content}]
+    made: list[Part] = []
+    for index, block in enumerate(a_list(content, f"{field}.content", TEXT_OR_BLOCKS)):
+        made += _block(role, block, f"{field}.content.{index}", scope)
+    return role, made
+
+
+def _block(role: str, block: Any, field: str, scope: Scope) -> list[Part]:
+    name = block_type(block, field)
+    if make := OF_ROLE[role].get(name):
+        return make(block, field, scope)
+    if role != "user" and name != "text":
+        misplaced(field, name)
+    return part(block, field, scope)
+
+
+OF_ROLE: dict[str, dict[str, Callable[[Part, str, Scope], list[Part]]]] = {
+    "user": {"tool_result": tools.result},
+    "assistant": {"tool_use": tools.call, "thinking": thinking, "redacted_thinking": redacted_thinking},
+    "system": {},
+}
+
+
+def _system(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    if value not in ("", []):
+        body[name] = [{"text": said} for said in texts(value, name, scope.drop)]
+
+
+def _inference(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    body.setdefault("inferenceConfig", {})[INFERENCE[name]] = a_number(value, name)
+
+
+def _stop_sequences(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    if not isinstance(value, list) or not all(isinstance(stop, str) for stop in value):
+        invalid(name, "a list of strings", value)
+    if value:
+        body.setdefault("inferenceConfig", {})["stopSequences"] = value
+
+
+def _top_k(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    _add(body, model.top_k(params["model"], a_number(value, name)))
+
+
+def _thinking(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    _add(body, model.thinking(params, scope.drop))
+
+
+def _add(body: Body, fields: Body) -> None:
+    if fields:
+        body.setdefault("additionalModelRequestFields", {}).update(fields)
+
+
+def _output_config(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    check_members(an_object(value, name), OUTPUT_CONFIG, name, scope.drop)
+    made: Body = {}
+    if value.get("format") is not None:
+        made["textFormat"] = _format(value["format"], scope.drop)
+    asked = model.effort(params)
+    if asked and not model.effort_goes_with_thinking(params):
+        made["effort"] = asked
+    if made:
+        body["outputConfig"] = made
+
+
+def _format(value: Any, drop: Drop) -> Body:
+    """A JSON schema, which Converse takes as text."""
+    field = "output_config.format"
+    check_members(an_object(value, field), frozenset({"type", "schema"}), field, drop)
+    if value.get("type") != "json_schema":
+        invalid(f"{field}.type", "json_schema", value.get("type"))
+    schema = dumps(an_object(value.get("schema"), f"{field}.schema"), f"{field}.schema").decode()
+    return {"type": "json_schema", "structure": {"jsonSchema": {"name": "output", "schema": schema}}}
+
+
+def _tools(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    if value == []:
+        return
+    if not scope.tools:
+        tools.refuse_in_batch(name)
+    body.setdefault("toolConfig", {})["tools"] = tools.specs(value, scope.drop)
+
+
+def _tool_choice(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    if chosen := tools.choice(value, params, scope.drop):
+        body.setdefault("toolConfig", {})["toolChoice"] = chosen
+
+
+FIELDS: dict[str, Handler] = {
+    **dict.fromkeys(HINTS, _hint),
+    **dict.fromkeys(INFERENCE, _inference),
+    "model": _hint,
+    "stream": _only(False),
+    # A batch job is never of the priority tier, which is all that these two values differ in.
+    "service_tier": _only("auto", "standard_only"),
+    "speed": _only("standard"),
+    "messages": _messages,
+    "system": _system,
+    "stop_sequences": _stop_sequences,
+    "top_k": _top_k,
+    "thinking": _thinking,
+    "output_config": _output_config,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+}
+
+
+# -- answers ----------------------------------------------------------------------------------------------------
+
+STOP_REASONS = {
+    "end_turn": "end_turn",
+    "tool_use": "tool_use",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "guardrail_intervened": "refusal",
+    "content_filtered": "refusal",
+    "model_context_window_exceeded": "model_context_window_exceeded",
+}
+MALFORMED = ("malformed_model_output", "malformed_tool_use")
+"""Stop reasons of an answer that is none."""
+
+
+def decode(answer: dict[str, Any], request: Any, name: str, id: str, tier: str) -> dict[str, Any]:
+    """Anthropic's message from a Converse answer, which has no id or model of its own.
+
+    `request` is the body that was sent: where it had one stop sequence, that is the one that was met. `id` is what the
+    message's id is made of; `tier` as in `invoke.decode`. Blocks that a message has no form for (image, video, …) make
+    the whole answer stay beside it, as the member `body`.
+    """
+    content, foreign = _content(answer)
+    reason = STOP_REASONS.get(text(answer.get("stopReason")), "end_turn")
+    message = {
+        "id": f"msg_{digest(id)}",
+        "type": "message",
+        "role": "assistant",
+        "model": model.short(name),
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": _stop_met(request) if reason == "stop_sequence" else None,
+        "stop_details": {"type": "refusal", "category": None, "explanation": None} if reason == "refusal" else None,
+        "usage": _usage(answer.get("usage"), tier),
+    }
+    return {**message, "body": answer} if foreign else message
+
+
+def _content(answer: Body) -> tuple[list[Part], bool]:
+    """The blocks that a message has a form for, and whether there were others."""
+    blocks = objects(member(answer, "output", "message", "content"))
+    made = [_decode_block(block) for block in blocks]
+    return [block for block in made if block], any(block == {} for block in made)
+
+
+def _decode_block(block: Part) -> Part | None:
+    """One block; None for an empty one, {} for one of another kind. Batch answers hold all kinds, all but one null."""
+    kinds = [name for name, value in block.items() if value is not None]
+    if not kinds:
+        return None
+    make = ANSWERED.get(kinds[0])
+    return make(block[kinds[0]]) if make else {}
+
+
+def _said(value: Any) -> Part | None:
+    return {"type": "text", "text": value} if text(value) else None
+
+
+def _called(value: Any) -> Part:
+    given = member(value, "input")
+    return {
+        "type": "tool_use",
+        "id": safe(text(member(value, "toolUseId"))),
+        "name": text(member(value, "name")),
+        "input": given if isinstance(given, dict) else {},
+    }
+
+
+def _thought(value: Any) -> Part:
+    if redacted := member(value, "redactedContent"):
+        return {"type": "redacted_thinking", "data": text(redacted)}
+    said = member(value, "reasoningText")
+    return {"type": "thinking", "thinking": text(member(said, "text")), "signature": text(member(said, "signature"))}
+
+
+def _cited(value: Any) -> Part | None:
+    return _said("".join(text(said.get("text")) for said in objects(member(value, "content"))))
+
+
+ANSWERED: dict[str, Callable[[Any], Part | None]] = {
+    "text": _said,
+    "toolUse": _called,
+    "reasoningContent": _thought,
+    "citationsContent": _cited,
+}
+
+
+def _stop_met(request: Any) -> str | None:
+    stops = member(request, "inferenceConfig", "stopSequences")
+    return stops[0] if isinstance(stops, list) and len(stops) == 1 else None
+
+
+def _usage(given: Any, tier: str) -> Body:
+    """Both count cached input apart (recorded 2025–2026: input + cached + output = total)."""
+    read, written = member(given, "cacheReadInputTokens"), member(given, "cacheWriteInputTokens")
+    return {
+        "input_tokens": count(member(given, "inputTokens")),
+        "cache_creation_input_tokens": count(written),
+        "cache_read_input_tokens": count(read),
+        "output_tokens": count(member(given, "outputTokens")),
+        "service_tier": tier,
+    }

@@ -1,0 +1,5 @@
+"""Gemini: files and file batches of Google's Developer API (`generativelanguage.googleapis.com`)."""
+
+from bifrost_cli.providers.gemini.api import Gemini
+
+__all__ = ["Gemini"]

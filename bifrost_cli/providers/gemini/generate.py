@@ -1,0 +1,316 @@
+"""`generateContent`: a request as `contents`, and a candidate's `parts` as content blocks.
+
+Member names go out in snake_case, which is what lines of file batches are read in (reported, July 2026: camelCase makes
+a line fail); answers come in camelCase.
+
+A model that thinks signs its function calls, and from Gemini 3 on refuses a call of the current turn that is sent back
+without. Anthropic's form has a place for a signature in thinking blocks only, so it rides there: in a block before the
+call, as `bifrost-gemini-next:SIGNATURE`, or as `bifrost-gemini-thought:SIGNATURE` where it is the thought's own.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bifrost_cli.errors import BifrostError
+from bifrost_cli.providers.gemini import answers, tools
+from bifrost_cli.providers.gemini.blocks import (
+    TEXT_OR_BLOCKS,
+    Part,
+    block_type,
+    part,
+    plain_parts,
+    plain_text,
+    text,
+    texts,
+)
+from bifrost_cli.providers.gemini.checks import (
+    PROVIDER,
+    Terms,
+    a_list,
+    a_string,
+    check_members,
+    invalid,
+    unsupported,
+)
+from bifrost_cli.providers.gemini.fields import FIELDS, Body, Handler, instruct, refuse_field
+
+Content = dict[str, Any]
+
+NEXT = "bifrost-gemini-next:"
+OWN = "bifrost-gemini-thought:"
+UNSIGNED = "skip_thought_signature_validator"
+"""The documented placeholder for calls that another model made, or whose thinking block a client did not send back."""
+MESSAGE = frozenset({"role", "content"})
+THINKING = frozenset({"type", "thinking", "signature", "data"})
+PLAIN = {"user": "user", "assistant": "model"}
+
+
+# -- requests ---------------------------------------------------------------------------------------------------
+
+
+class Talk(NamedTuple):
+    """A conversation being translated: the request, its contents so far, and the name of each call by its id."""
+
+    body: Body
+    contents: list[Content]
+    calls: dict[str, str]
+    terms: Terms
+
+    def add(self, role: str, parts: list[Part]) -> None:
+        """Put parts at the end."""
+        if parts:
+            _add(self.contents, role, parts)
+
+
+def _add(contents: list[Content], role: str, parts: list[Part]) -> None:
+    """Put parts at the end; turns of one role are merged."""
+    if contents and contents[-1]["role"] == role:
+        contents[-1]["parts"] += parts
+    else:
+        contents.append({"role": role, "parts": parts})
+
+
+def encode(params: dict[str, Any], terms: Terms) -> Body:
+    """A GenerateContentRequest. Raises UnsupportedError and InvalidRequestError with the dotted path."""
+    body: Body = {"contents": [], "generation_config": {}}
+    for name, value in params.items():
+        if value is not None:
+            HANDLERS.get(name, refuse_field)(body, name, value, params, terms)
+    return body
+
+
+def _messages(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    contents, talk = body["contents"], None
+    for index, message in enumerate(value):
+        content, role = message["content"], message["role"]
+        said = [{"text": content}] if type(content) is str else plain_parts(content)
+        if said is None or len(message) != 2 or role not in ("user", "assistant"):
+            talk = talk or Talk(body, contents, {}, terms)
+            _message(message, f"messages.{index}", talk)
+        else:
+            _add(contents, PLAIN[role], said)
+    if not contents:
+        invalid("messages", "a list with a user message in it", value)
+    if value[-1]["role"] == "assistant" and not terms.traits.continues:
+        last = f"messages.{len(value) - 1}"
+        unsupported(last, f"{params['model']} does not continue an assistant message", "End with a user message.")
+    if talk and talk.calls and terms.traits.signs:
+        _sign(contents)
+
+
+HANDLERS: dict[str, Handler] = {**FIELDS, "messages": _messages}
+
+
+def _message(message: dict[str, Any], field: str, talk: Talk) -> None:
+    check_members(message, MESSAGE, field, talk.terms.drop)
+    role = a_string(message["role"], f"{field}.role")
+    if role not in ROLES:
+        invalid(f"{field}.role", f"one of {', '.join(ROLES)}", role)
+    content = message["content"]
+    blocks = [{"type": "text", "text": content}] if type(content) is str else content
+    ROLES[role](a_list(blocks, f"{field}.content", TEXT_OR_BLOCKS), f"{field}.content", talk)
+
+
+def _user(blocks: list[Any], field: str, talk: Talk) -> None:
+    made: list[Part] = []
+    for index, block in enumerate(blocks):
+        if (said := plain_text(block)) is not None:
+            made.append({"text": said})
+            continue
+        where = f"{field}.{index}"
+        if block_type(block, where) == "tool_result":
+            made.append(tools.result(block, where, talk.calls, talk.terms))
+        else:
+            made += part(block, where, talk.terms)
+    talk.add("user", made)
+
+
+def _assistant(blocks: list[Any], field: str, talk: Talk) -> None:
+    made: list[Part] = []
+    signature = ""
+    for index, block in enumerate(blocks):
+        where = f"{field}.{index}"
+        parts = SAID.get(block_type(block, where), _said)(block, where, talk)
+        for each in parts:
+            if signature and "thought" not in each:
+                each["thought_signature"], signature = signature, ""
+            made.append(each)
+        if talk.terms.traits.thinks:
+            signature = _rides(block) or signature
+    talk.add("model", made)
+
+
+def _system(blocks: list[Any], field: str, talk: Talk) -> None:
+    """Before the conversation, a part of the system instruction; within it, which has no such turn, marked user text
+    in its place."""
+    said = [value for value in texts(blocks, field, talk.terms) if value]
+    if talk.contents:
+        talk.add("user", [{"text": f"<system>\n{value}\n</system>"} for value in said])
+    else:
+        instruct(talk.body, [{"text": value} for value in said])
+
+
+ROLES: dict[str, Callable[[list[Any], str, Talk], None]] = {
+    "user": _user,
+    "assistant": _assistant,
+    "system": _system,
+}
+
+
+def _said(block: Any, field: str, talk: Talk) -> list[Part]:
+    return [{"text": text(block, field, talk.terms)}]
+
+
+def _called(block: Any, field: str, talk: Talk) -> list[Part]:
+    made = tools.call(block, field, talk.terms)
+    talk.calls[made["function_call"]["id"]] = made["function_call"]["name"]
+    return [made]
+
+
+def _thought(block: Any, field: str, talk: Talk) -> list[Part]:
+    """The thought that a thinking block was. Another provider's means nothing here and is left out."""
+    check_members(block, THINKING, field, talk.terms.drop)
+    signature, shown = answers.text(block.get("signature")), answers.text(block.get("thinking"))
+    if not talk.terms.traits.thinks or not signature.startswith((OWN, NEXT)):
+        return []
+    own = signature.removeprefix(OWN) if signature.startswith(OWN) else ""
+    if not own and not shown:
+        return []
+    made: Part = {"text": shown, "thought": True}
+    return [{**made, "thought_signature": own} if own else made]
+
+
+def _rides(block: Any) -> str:
+    """The signature that a thinking block keeps for the part after it."""
+    signature = answers.text(block.get("signature")) if block["type"] == "thinking" else ""
+    return signature.removeprefix(NEXT) if signature.startswith(NEXT) else ""
+
+
+SAID: dict[str, Callable[[Any, str, Talk], list[Part]]] = {
+    "text": _said,
+    "tool_use": _called,
+    "thinking": _thought,
+    "redacted_thinking": _thought,
+}
+
+
+def _sign(contents: list[Content]) -> None:
+    """Give the placeholder to calls of the current turn that lack a signature: the first of each step needs one.
+
+    The turn began at the last user message that answers no call.
+    """
+    for content in reversed(contents):
+        if content["role"] == "model":
+            first = next((part for part in content["parts"] if "function_call" in part), None)
+            if first is not None:
+                first.setdefault("thought_signature", UNSIGNED)
+        elif not any("function_response" in part for part in content["parts"]):
+            return
+
+
+# -- answers ----------------------------------------------------------------------------------------------------
+
+
+def decode(response: dict[str, Any], salt: str, model: str) -> dict[str, Any]:
+    """Anthropic's message from an answer. Raises the BifrostError that its reason to stop means where it is none.
+
+    Parts that a message has no form for (generated images, ...) make the whole answer stay beside it, as the member
+    `body`. `salt` makes the ids that the answer lacks, `model` is its model where it names none.
+    """
+    candidate = _candidate(response)
+    parts, reason = _parts(candidate), answers.text(candidate.get("finishReason"))
+    blocked = "" if reason else _blocked(response)
+    if reason not in answers.STOPS and reason not in answers.REFUSALS and (reason or not (parts or blocked)):
+        raise _failure(candidate, reason)
+    salt = f"{salt} {answers.text(response.get('responseId'))}"
+    content, known = _content(parts, salt)
+    refusal = f"Gemini blocked the prompt: {blocked}" if blocked else _refusal(candidate, reason)
+    stop = "refusal" if refusal else _stop_reason(reason, content)
+    made = answers.message(response, content, stop, model=model, salt=salt, refusal=refusal)
+    return made if known else {**made, "body": response}
+
+
+def _failure(candidate: dict[str, Any], reason: str) -> BifrostError:
+    kind = answers.FAILURES.get(reason, answers.FAILURES["OTHER"])
+    said = answers.text(candidate.get("finishMessage"))
+    why = f"Gemini stopped with {reason}" if reason else "Gemini's answer holds no candidate"
+    return kind(f"{why}: {said}" if said else f"{why}.", provider=PROVIDER)
+
+
+def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], bool]:
+    """The blocks, and whether they hold all of the parts."""
+    content: list[dict[str, Any]] = []
+    known = True
+    for index, given in enumerate(parts):
+        if "text" in given:
+            _text_part(given, content)
+        elif "functionCall" in given:
+            _call_part(given, content, f"{salt} {index}")
+        else:
+            known = known and given.keys() <= {"thoughtSignature"}
+    return content, known
+
+
+def _text_part(given: Part, content: list[dict[str, Any]]) -> None:
+    """A text, or a thought.
+
+    The signature of a text is kept where a thought is shown before it. It is never demanded back (documented), and a
+    block for it alone would stand before the text that readers look for first.
+    """
+    said, signature = answers.text(given["text"]), answers.text(given.get("thoughtSignature"))
+    if given.get("thought"):
+        if said or signature:
+            content.append({"type": "thinking", "thinking": said, "signature": f"{OWN}{signature}"})
+    elif said:
+        if signature and _awaits(content):
+            content[-1]["signature"] = f"{NEXT}{signature}"
+        content.append({"type": "text", "text": said})
+
+
+def _call_part(given: Part, content: list[dict[str, Any]], salt: str) -> None:
+    if signature := answers.text(given.get("thoughtSignature")):
+        if not _awaits(content):
+            content.append({"type": "thinking", "thinking": "", "signature": OWN})
+        content[-1]["signature"] = f"{NEXT}{signature}"
+    content.append(answers.tool_use(given["functionCall"], salt))
+
+
+def _awaits(content: list[dict[str, Any]]) -> bool:
+    """Whether the last block is a thought without a signature of its own."""
+    return bool(content) and content[-1].get("signature") == OWN
+
+
+def _stop_reason(reason: str, content: list[dict[str, Any]]) -> str:
+    stop = answers.STOPS.get(reason, "end_turn")
+    called = stop == "end_turn" and any(block["type"] == "tool_use" for block in content)
+    return "tool_use" if called else stop
+
+
+def _refusal(candidate: dict[str, Any], reason: str) -> str | None:
+    """Why an answer was filtered; None where it was not."""
+    if reason not in answers.REFUSALS:
+        return None
+    said = answers.text(candidate.get("finishMessage"))
+    return f"Gemini stopped with {reason}{_categories(candidate)}{f': {said}' if said else ''}"
+
+
+def _categories(candidate: dict[str, Any]) -> str:
+    """The kinds of harm that a blocked answer was rated for."""
+    rated = answers.objects(candidate.get("safetyRatings"))
+    blocked = [answers.text(rating.get("category")) for rating in rated if rating.get("blocked")]
+    return f" ({', '.join(filter(None, blocked))})" if any(blocked) else ""
+
+
+def _blocked(response: dict[str, Any]) -> str:
+    feedback = answers.object_of(response.get("promptFeedback"))
+    reason, said = (answers.text(feedback.get(name)) for name in ("blockReason", "blockReasonMessage"))
+    return f"{reason}: {said}" if reason and said else reason
+
+
+def _candidate(response: dict[str, Any]) -> dict[str, Any]:
+    """The first candidate, which is the only one where no others were asked for."""
+    return next(iter(answers.objects(response.get("candidates"))), {})
+
+
+def _parts(candidate: dict[str, Any]) -> list[Part]:
+    return answers.objects(answers.object_of(candidate.get("content")).get("parts"))

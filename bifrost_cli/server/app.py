@@ -1,0 +1,78 @@
+"""The routes, each below `/v1` and below `/NAME/v1`, where NAME is the provider whose wire this is."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.providers import HOME
+from bifrost_cli.server import batches, files, messages, models
+from bifrost_cli.server.gateway import Call, Gateway
+from bifrost_cli.server.json import answer
+from bifrost_cli.server.outer import Outer
+
+Handler = Callable[[Call], Awaitable[Response]]
+BATCHES = "/v1/messages/batches"
+HANDLERS: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/v1/messages", messages.create),
+    ("POST", "/v1/messages/count_tokens", messages.count_tokens),
+    ("POST", BATCHES, batches.create),
+    ("GET", BATCHES, batches.listing),
+    ("GET", BATCHES + "/{id}", batches.retrieve),
+    ("DELETE", BATCHES + "/{id}", batches.delete),
+    ("POST", BATCHES + "/{id}/cancel", batches.cancel),
+    ("GET", BATCHES + "/{id}/results", batches.results),
+    ("POST", "/v1/files", files.upload),
+    ("GET", "/v1/files", files.listing),
+    ("GET", "/v1/files/{id}", files.retrieve),
+    ("DELETE", "/v1/files/{id}", files.delete),
+    ("GET", "/v1/files/{id}/content", files.content),
+    ("GET", "/v1/models", models.listing),
+    ("GET", "/v1/models/{id:path}", models.retrieve),
+)
+
+
+def create_app(bifrost: Bifrost, public_url: str | None = None) -> ASGIApp:
+    """The gateway over one session. `public_url` is the address that callers use, where the calls do not tell."""
+    gateway = Gateway(bifrost, public_url)
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        gateway.background.resume()
+        yield
+        await gateway.creates.settle()
+        await gateway.background.stop()
+
+    routes = [
+        Route(mount + path, _endpoint(gateway, handler), methods=[method])
+        for mount in (f"/{HOME}", "")
+        for method, path, handler in HANDLERS
+    ]
+    routes += [Route("/healthz", _healthy), Route("/readyz", _ready(gateway))]
+    return Outer(Router(routes, redirect_slashes=False, lifespan=lifespan))
+
+
+def _endpoint(gateway: Gateway, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await handler(gateway.call(request))
+
+    return endpoint
+
+
+async def _healthy(request: Request) -> Response:
+    """The process answers."""
+    return answer({"status": "ok"})
+
+
+def _ready(gateway: Gateway) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(request: Request) -> Response:
+        """At least one provider has what it needs; 503 otherwise."""
+        names = gateway.bifrost.configured()
+        status = "ready" if names else "no provider is configured"
+        return answer({"status": status, "providers": names}, 200 if names else 503)
+
+    return ready

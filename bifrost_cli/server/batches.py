@@ -1,0 +1,122 @@
+"""The Message Batches API: `/v1/messages/batches`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, BinaryIO
+
+from starlette.responses import Response
+
+from bifrost_cli.core.plan import Plan
+from bifrost_cli.errors import InvalidRequestError, PendingError, Problem
+from bifrost_cli.models import Batch, BatchResult
+from bifrost_cli.server import bodies, pages
+from bifrost_cli.server.creates import RETRIES_WITHIN
+from bifrost_cli.server.gateway import Call
+from bifrost_cli.server.json import answer, dumps
+from bifrost_cli.server.messages import tolerated
+from bifrost_cli.server.spans import JsonError, Walker
+from bifrost_cli.server.stream import Stream, begun, blocks_of
+
+Lines = Iterator[tuple[int, dict[str, Any] | Problem]]
+
+
+async def create(call: Call) -> Response:
+    """`POST /v1/messages/batches`"""
+    with bodies.spool() as folder:
+        body = await bodies.save(call.request, folder / "body", bodies.LONGEST_BATCH)
+        caller = call.caller
+        same = (caller.key,) if caller.key else (body.digest, caller.provider, caller.context)
+        batch = await call.gateway.creates.once(same, lambda: _create(call, body))
+    call.gateway.background.start(batch.id)
+    return answer(shown(call, batch))
+
+
+async def _create(call: Call, body: bodies.Spooled) -> Batch:
+    """In a thread until it is sent: there may be much to encode, and another process to be waited for."""
+    with await asyncio.to_thread(_plan, call, body) as plan:
+        within = RETRIES_WITHIN if call.caller.retry else 0.0
+        submit = call.bifrost.submission
+        with await asyncio.to_thread(submit, plan, key=call.caller.key, within=within) as submission:
+            return await submission.create()
+
+
+def _plan(call: Call, body: bodies.Spooled) -> Plan:
+    with body.path.open("rb") as stream:
+        return call.bifrost.plan_batch(_requests(stream), source="serve", defaults={}, unit="requests")
+
+
+def _requests(stream: BinaryIO) -> Lines:
+    """The members of `requests` with their indices. Raises InvalidRequestError where the body is of another form."""
+    walker, count = Walker(stream), 0
+    try:
+        for name in walker.members():
+            if name != "requests":
+                raise InvalidRequestError(f"{name[:100]}: Extra inputs are not permitted")
+            for request in walker.items():
+                yield count, _request(count, request)
+                count += 1
+    except JsonError as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}") from None
+    if not count:
+        raise InvalidRequestError("requests: List should have at least 1 item")
+
+
+def _request(index: int, request: Any) -> dict[str, Any] | Problem:
+    if not isinstance(request, dict):
+        return Problem(index, None, "must be an object with custom_id and params")
+    if isinstance(request.get("params"), dict):
+        request["params"] = tolerated(request["params"])
+    return request
+
+
+async def listing(call: Call) -> Response:
+    """`GET /v1/messages/batches`"""
+    asked = pages.Asked.of(call.request.query_params, call.whole_id)
+    provider = call.provider_of(asked.after or asked.before)
+
+    async def get_page(*, limit: int, after: str | None) -> Any:
+        return await call.bifrost.page_batches(provider=provider, limit=limit, after=after)
+
+    page = await asked.show(get_page, call.gateway.batches)
+    return answer({"data": [shown(call, batch) for batch in page.data], **page.by_ids()})
+
+
+async def retrieve(call: Call) -> Response:
+    """`GET /v1/messages/batches/{id}`"""
+    return answer(shown(call, await call.bifrost.get_batch(call.id)))
+
+
+async def cancel(call: Call) -> Response:
+    """`POST /v1/messages/batches/{id}/cancel`"""
+    return answer(shown(call, await call.bifrost.cancel_batch(call.id)))
+
+
+async def delete(call: Call) -> Response:
+    """`DELETE /v1/messages/batches/{id}`"""
+    await call.bifrost.delete_batch(call.id)
+    return answer({"id": call.bifrost.batch_id(call.id), "type": "message_batch_deleted"})
+
+
+async def results(call: Call) -> Response:
+    """`GET /v1/messages/batches/{id}/results`: one JSON object a line and no blank line, in blocks."""
+    try:
+        found = await begun(call.bifrost.batch_results(call.id))
+    except PendingError:
+        raise PendingError(f"Message Batch {call.id} has no available results.") from None
+    disposition = {"content-disposition": f"attachment; filename*=utf-8''{call.id}_results.jsonl"}
+    return Stream(blocks_of(_lines(found)), media_type="application/x-jsonl", headers=disposition)
+
+
+async def _lines(found: AsyncIterator[BatchResult]) -> AsyncIterator[bytes]:
+    async for result in found:
+        yield dumps(result) + b"\n"
+
+
+def shown(call: Call, batch: Batch) -> dict[str, Any]:
+    """MessageBatch. Its `results_url` is of this server: SDKs follow it with the caller's key."""
+    members = batch.model_dump(mode="json")
+    ready = batch.ended and batch.archived_at is None
+    members["results_url"] = f"{call.base}/messages/batches/{batch.id}/results" if ready else None
+    if batch.errors is None:
+        del members["errors"]
+    return members

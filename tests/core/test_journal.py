@@ -1,0 +1,319 @@
+"""The journal: what survives a crash, who may take up what, many processes at once, and folders that do not serve."""
+
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bifrost_cli.config import Config
+from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.journal import Journal, Run
+from bifrost_cli.core.plan import Plan
+from bifrost_cli.core.refs import Ref
+from bifrost_cli.errors import ConfigError, ConflictError
+from bifrost_cli.providers import PROVIDERS, load
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = {"small": "http://a.example"}
+
+
+@pytest.fixture(autouse=True)
+def small_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(PROVIDERS, "small", "tests.core.small:Small")
+    yield
+    load.cache_clear()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "state")
+
+
+def plan(count: int = 5, model: str = "m") -> Plan:
+    """Requests r0, r1, … in parts of three."""
+    messages = [{"role": "user", "content": "hi"}]
+    params = {"model": model, "max_tokens": 1, "messages": messages}
+    lines = [{"custom_id": f"r{number}", "params": dict(params)} for number in range(count)]
+    return Bifrost(Config(environ={}), "small").plan_batch(enumerate(lines, 1), source="in.jsonl", defaults={})
+
+
+def begun(journal: Journal, given: Plan, **options: Any) -> Run:
+    return journal.begin(given, ADDRESS, **options)
+
+
+def created(journal: Journal, given: Plan, *natives: str) -> Run:
+    """A run whose parts exist under these ids."""
+    run = begun(journal, given)
+    for part, native in zip(run.parts, natives, strict=True):
+        journal.mark(part, "created", native=native)
+    return run
+
+
+def rows(journal: Journal, query: str) -> list[Any]:
+    with closing(sqlite3.connect(journal.path)) as db, db:
+        return db.execute(query).fetchall()
+
+
+# -- what is recorded --------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given)
+    assert [(part.position, part.state, part.requests, part.model) for part in run.parts] == [
+        (0, "planned", 3, "m"),
+        (1, "planned", 2, "m"),
+    ]
+    assert not run.resumed
+    assert rows(journal, "SELECT state, address FROM parts") == [("planned", "http://a.example")] * 2
+
+
+def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journal) -> None:
+    with plan() as given:
+        first, second = begun(journal, given), begun(journal, given, anew=True)
+    tags = [part.tag for part in (*first.parts, *second.parts)]
+    journal.mark(first.parts[0], "refused")
+    journal.mark(first.parts[0], "planned")
+    tags.append(first.parts[0].tag)
+    assert len(set(tags)) == 5
+    assert all(re.fullmatch(r"[a-z0-9-]{1,64}", tag) for tag in tags)
+
+
+def test_each_state_is_kept_and_only_two_are_open(journal: Journal) -> None:
+    with plan() as given:
+        part = begun(journal, given).parts[0]
+    for state in ("planned", "intended", "unknown", "refused", "created", "absent"):
+        journal.mark(part, state, native="n" if state == "created" else None, error="why")
+        [row] = rows(journal, "SELECT state, native, error FROM parts WHERE position = 0")
+        assert row == (state, "n" if state == "created" else None, "why")
+        assert part.open == (state in ("intended", "unknown"))
+
+
+def test_the_time_of_an_unknown_outcome_stays_that_of_its_create(journal: Journal) -> None:
+    with plan() as given:
+        part = begun(journal, given).parts[0]
+    journal.mark(part, "intended")
+    left = part.changed_at
+    time.sleep(0.01)
+    journal.mark(part, "unknown")
+    assert part.changed_at == left
+    journal.mark(part, "created", native="n")
+    assert part.changed_at > left
+
+
+def test_the_folder_is_the_users_alone(journal: Journal) -> None:
+    with plan() as given:
+        begun(journal, given)
+    assert stat.S_IMODE(journal.folder.stat().st_mode) == 0o700
+
+
+# -- who takes up what -------------------------------------------------------------------------------------------
+
+
+def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given)
+        journal.mark(run.parts[0], "created", native="n")
+        run.release()
+        again = begun(journal, given)
+    assert (again.id, again.resumed) == (run.id, True)
+    assert [part.state for part in again.parts] == ["created", "planned"]
+
+
+@pytest.mark.parametrize("reason", ["held", "closed", "anew", "other requests", "another address"])
+def test_a_run_is_not_taken_up_when_it_should_not_be(journal: Journal, reason: str) -> None:
+    with plan() as given, plan(4) as other:
+        run = begun(journal, given)
+        if reason == "closed":
+            journal.close(run.id)
+        if reason != "held":
+            run.release()
+        addresses = {"small": "http://b.example"} if reason == "another address" else ADDRESS
+        chosen = other if reason == "other requests" else given
+        again = journal.begin(chosen, addresses, anew=reason == "anew")
+    assert (again.id != run.id, again.resumed) == (True, False)
+
+
+def test_a_run_of_long_ago_is_not_taken_up(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given)
+        run.release()
+        rows(journal, "UPDATE runs SET created_at = created_at - 49 * 3600")
+        assert begun(journal, given).id != run.id
+
+
+def test_a_process_that_was_killed_leaves_its_run_to_the_next(journal: Journal) -> None:
+    begin = "run = journal.begin(given, ADDRESS); journal.mark(run.parts[0], 'intended')"
+    process = in_process(journal, f"{begin}; print(run.id, flush=True); os._exit(9)")
+    killed = process.communicate()[0].strip()
+    assert process.returncode == 9
+    [intent] = journal.open_intents()
+    assert (intent.part.run, intent.part.position, intent.source) == (killed, 0, "in.jsonl")
+    with plan() as given:
+        run = begun(journal, given)
+    assert (run.id, run.resumed) == (killed, True)
+    assert [part.state for part in run.parts] == ["intended", "planned"]
+
+
+def test_the_intents_of_a_living_process_are_not_open(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given)
+    journal.mark(run.parts[0], "intended")
+    assert journal.open_intents() == []
+    run.release()
+    assert [intent.part.tag for intent in journal.open_intents()] == [run.parts[0].tag]
+    journal.mark(run.parts[0], "absent")
+    assert journal.open_intents() == []
+
+
+def test_a_key_gives_its_run_again_however_it_ended(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given, key="k")
+        journal.close(run.id)
+        run.release()
+        again = begun(journal, given, key="k")
+    assert (again.id, again.resumed) == (run.id, True)
+
+
+def test_a_key_is_refused_for_other_requests(journal: Journal) -> None:
+    with plan() as given, plan(4) as other:
+        begun(journal, given, key="k").release()
+        with pytest.raises(ConflictError, match="The idempotency key 'k' was used for other requests"):
+            begun(journal, other, key="k")
+
+
+def test_a_key_waits_until_its_holder_is_done(journal: Journal) -> None:
+    with plan() as given:
+        run = begun(journal, given, key="k")
+
+        def finish() -> None:
+            time.sleep(0.2)
+            journal.mark(run.parts[0], "created", native="n")
+            run.release()
+
+        thread = threading.Thread(target=finish)
+        thread.start()
+        again = begun(journal, given, key="k")
+        thread.join()
+    assert again.parts[0].native == "n"
+
+
+# -- many at once ------------------------------------------------------------------------------------------------
+
+
+def test_many_processes_write_at_once_and_nothing_is_lost(journal: Journal) -> None:
+    script = (
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "for turn in range(4):\n"
+        "    run = journal.begin(given, ADDRESS, anew=True)\n"
+        "    for part in run.parts: journal.mark(part, 'intended'); journal.mark(part, 'created', native=part.tag)\n"
+        "    journal.close(run.id); run.release()\n"
+    )
+    processes = [in_process(journal, script) for _ in range(3)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.communicate("go\n")
+    assert [process.returncode for process in processes] == [0] * 3
+    assert rows(journal, "SELECT count(*) FROM runs WHERE closed_at IS NOT NULL") == [(12,)]
+    assert rows(journal, "SELECT count(DISTINCT native) FROM parts WHERE state = 'created'") == [(24,)]
+    assert len(list(journal.folder.glob("ids/*.gz"))) == 12
+
+
+def in_process(journal: Journal, script: str) -> "subprocess.Popen[str]":
+    """Another process with this journal and plan of five."""
+    before = (
+        "import os, sys\nfrom pathlib import Path\nfrom bifrost_cli.providers import PROVIDERS\n"
+        "PROVIDERS['small'] = 'tests.core.small:Small'\n"
+        "from tests.core.test_journal import ADDRESS, Journal, plan\n"
+        f"journal, given = Journal(Path({str(journal.folder)!r})), plan()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", before + script], cwd=ROOT, text=True, **pipes)
+
+
+# -- what it is asked --------------------------------------------------------------------------------------------
+
+
+def test_it_knows_what_went_into_each_part_in_input_order(journal: Journal) -> None:
+    with plan(5) as given:
+        created(journal, given, "n0", "n1")
+    first, second = Ref("small", "n0"), Ref("small", "n1")
+
+    def inputs(*parts: Ref) -> list[str] | None:
+        read = journal.inputs(parts)
+        return list(read()) if read else None
+
+    assert inputs(first) == ["r0", "r1", "r2"]
+    assert inputs(second) == ["r3", "r4"]
+    assert inputs(first, second) == ["r0", "r1", "r2", "r3", "r4"]
+    assert inputs(Ref("small", "n9")) is None
+    assert inputs(Ref("other", "n0")) is None
+    assert inputs(first, Ref("small", "n9")) is None
+    assert journal.requests(first) == 3
+    assert journal.requests(Ref("small", "n9")) is None
+    assert journal.siblings(second) == (first, second)
+    assert journal.siblings(Ref("small", "n9")) == (Ref("small", "n9"),)
+    assert journal.natives("small", "http://a.example") == {"n0", "n1"}
+    assert journal.natives("small", "http://b.example") == set()
+
+
+def test_what_two_runs_hold_is_not_one_input(journal: Journal) -> None:
+    with plan(1) as one, plan(2) as two:
+        created(journal, one, "n0")
+        created(journal, two, "n1")
+    assert journal.inputs([Ref("small", "n0"), Ref("small", "n1")]) is None
+
+
+def test_an_empty_machine_knows_nothing_and_makes_nothing(journal: Journal) -> None:
+    ref = Ref("small", "n0")
+    assert (journal.inputs([ref]), journal.requests(ref), journal.origin([ref])) == (None, None, None)
+    assert (journal.open_intents(), journal.siblings(ref)) == ([], (ref,))
+    assert not journal.folder.exists()
+
+
+def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
+    with plan(1) as given, plan(2) as other:
+        run = created(journal, given, "n0")
+        [path] = journal.folder.glob("ids/*.gz")
+        os.utime(path, (time.time() - 61 * 86_400,) * 2)
+        begun(journal, other)
+    assert journal.inputs([Ref("small", "n0")]) is None
+    assert not (journal.folder / "ids" / f"{run.id}.gz").exists()
+
+
+# -- folders that do not serve -----------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with plan() as given, pytest.raises(ConfigError) as caught:
+        begun(Journal(tmp_path / "file" / "state"), given)
+    assert str(tmp_path / "file" / "state") in caught.value.message
+    assert "BIFROST_HOME" in str(caught.value.hint)
+
+
+def test_a_damaged_journal_stops_a_create(journal: Journal) -> None:
+    journal.folder.mkdir()
+    journal.path.write_bytes(b"this is no database" * 100)
+    with plan() as given, pytest.raises(ConfigError, match="cannot be used"):
+        begun(journal, given)
+
+
+def test_a_damaged_journal_stops_nobody_from_following_an_id(journal: Journal) -> None:
+    journal.folder.mkdir()
+    journal.path.write_bytes(b"this is no database" * 100)
+    ref = Ref("small", "n0")
+    assert (journal.inputs([ref]), journal.requests(ref), journal.origin([ref])) == (None, None, None)
+    assert journal.siblings(ref) == (ref,)
