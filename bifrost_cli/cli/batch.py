@@ -197,6 +197,7 @@ def results(
     input: Annotated[
         str | None, typer.Option("--input", metavar="FILE", help="The requests, for --order input; often known anyway.")
     ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The provider's own lines, untranslated and unaudited.")] = False,
     errors_only: Annotated[bool, typer.Option("--errors-only", help="Only requests that did not succeed.")] = False,
     merged: Annotated[
         bool, typer.Option("--merged", help="Of a retry: the whole, with what succeeded before.")
@@ -206,6 +207,8 @@ def results(
     from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
 
+    if raw and (errors_only or merged or order != "any"):
+        raise UsageError("--raw gives the provider's lines as they are.", hint="Leave the other choices out.")
     if input and order != "input":
         raise UsageError("--input is for --order input.", hint="Give both, or leave it out.")
     if merged and order == "input":
@@ -218,7 +221,10 @@ def results(
     async def go(bifrost: "Bifrost") -> None:
         with ExitStack() as stack:
             place = stack.enter_context(Output(output, force=force)) if output is not None else None
-            await steps.Job(bifrost, screen, session).read(id, place, steps.Reading(order, errors_only, merged, input))
+            job = steps.Job(bifrost, screen, session)
+            if raw:
+                return await job.read_raw(id, place)
+            await job.read(id, place, steps.Reading(order, errors_only, merged, input))
 
     session.run(go)
 

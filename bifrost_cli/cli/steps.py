@@ -224,6 +224,13 @@ class Job:
         if audit.unsuccessful:
             raise PartialError(f"{audit.unsuccessful:,} of {audit.out:,} requests of {id} did not succeed.")
 
+    async def read_raw(self, id: str, place: Output | None) -> None:
+        """Deliver the provider's own lines."""
+        with place or Output("-") as place:
+            async for line in self.bifrost.raw_results(id):
+                place.write(line + b"\n")
+            place.finish()
+
     async def _wanted(self, id: str, reading: Reading, audit: Audit, failures: Failures) -> AsyncIterator[BatchResult]:
         if reading.merged:
             results = merged_results(self.bifrost, id, audit)

@@ -265,15 +265,26 @@ class Bifrost:
         or from what the provider kept. Raises PendingError where the batch has not ended.
         """
         parts = self.batch_refs(id)
-        batches = await self._each(parts, self._get)
-        if not combine(parts, batches).ended:
-            raise PendingError(f"{id} has not ended; its results come when it has.", hint=f"bifrost batch wait {id}")
+        batches = await self._ended(id, parts)
         results = self._results(parts, batches, audit or Audit())
         if order == "input":
             ids = self._inputs(parts, batches) if inputs is None else jsonl.as_stream(inputs)
             results = in_order(results, ids)
         async for result in results:
             yield result
+
+    async def raw_results(self, id: str) -> AsyncIterator[bytes]:
+        """The lines that the providers themselves have, untranslated and unaudited."""
+        parts = self.batch_refs(id)
+        for ref, batch in zip(parts, await self._ended(id, parts), strict=True):
+            async for line in self.ready(ref.provider).raw_results(batch):
+                yield line
+
+    async def _ended(self, id: str, parts: Sequence[Ref]) -> list[Batch]:
+        batches = await self._each(parts, self._get)
+        if not combine(parts, batches).ended:
+            raise PendingError(f"{id} has not ended; its results come when it has.", hint=f"bifrost batch wait {id}")
+        return batches
 
     async def _results(
         self, parts: Sequence[Ref], batches: Sequence[Batch], audit: Audit
@@ -343,7 +354,7 @@ class Bifrost:
 
     # -- ids ----------------------------------------------------------------------------------------------------
 
-    async def _each(self, parts: tuple[Ref, ...], call: Callable[[Ref], Any]) -> list[Any]:
+    async def _each(self, parts: Sequence[Ref], call: Callable[[Ref], Any]) -> list[Any]:
         return await asyncio.gather(*(call(ref) for ref in parts))
 
     def note_delivered(self, id: str) -> None:

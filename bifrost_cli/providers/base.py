@@ -242,6 +242,10 @@ class Provider(ABC):
         Requests that they do not mention are left to `missing_result`.
         """
 
+    def raw_results(self, batch: Batch) -> AsyncIterator[bytes]:
+        """The same lines as the provider has them, untranslated."""
+        raise self._no("results of its own form")
+
     def batch_inputs(self, batch: Batch) -> AsyncIterator[str]:
         """The custom_ids that went in, in input order, read from what the provider kept."""
         raise UnsupportedError(f"{self.title} does not give a batch's input back.", provider=self.name)

@@ -60,6 +60,7 @@ def test_headers(timed: Any, clock: Any, prompt: Any) -> None:
     assert results.headers["content-type"] == "application/x-jsonl"
     assert results.headers["content-disposition"] == f"attachment; filename*=utf-8''{id}_results.jsonl"
     assert results.headers["transfer-encoding"] == "chunked"
+    assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{6}\+00:00", made.json()["created_at"])
     assert results.content.endswith(b"}\n")
     assert not results.content.endswith(b"\n\n")
 

@@ -394,6 +394,19 @@ def test_too_many_tokens_are_asked_for(aws: Aws) -> None:
     assert answer.json()["message"].startswith("The maximum tokens you requested exceeds the model limit of 4096.")
 
 
+def test_the_cache(aws: Aws) -> None:
+    """What is written to it is counted apart; a short prompt is not."""
+    point = {"cachePoint": {"type": "default"}}
+    for text, written in (("word " * 3000, 4000), ("word", 0)):
+        body = converse("hi", system=[{"text": text}, point])
+        usage = aws.runtime.converse(modelId=CLAUDE, **body)["usage"]
+        assert usage["cacheWriteInputTokens"] == written
+        assert usage["totalTokens"] == usage["inputTokens"] + written + usage["outputTokens"]
+        assert ("cacheDetails" in usage) == bool(written)
+        system = [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
+        assert invoke(aws, native(system=system))["usage"]["cache_creation_input_tokens"] == written
+
+
 def test_too_long_a_prompt(aws: Aws) -> None:
     body = native("word " * 151_000)
     answer = post(aws, f"/model/{CLAUDE}/invoke", body)

@@ -15,6 +15,7 @@ import obstore
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from obstore.store import S3Store
 
 from tests.sandbox.aws_kit import HTTP, Aws, refused
@@ -342,6 +343,17 @@ def test_chunked_bodies(aws: Aws, base: str, mode: str) -> None:
     head = aws.s3.head_object(Bucket=BUCKET, Key="a", ChecksumMode="ENABLED")
     assert head.get("ChecksumCRC32") == MODES[mode].get("x-amz-checksum-crc32")
     assert "ContentEncoding" not in head
+
+
+def test_chunks_as_botocore_makes_them(aws: Aws, base: str) -> None:
+    """It does so over TLS only."""
+    content = os.urandom(3 * MB)
+    wrapped = AwsChunkedWrapper(
+        io.BytesIO(content), checksum_cls=Crc32Checksum, checksum_name="x-amz-checksum-crc32", chunk_size=MB
+    )
+    request, _ = chunked(aws, base, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", [content], CRC)
+    assert send(request, wrapped.read()).status_code == 200
+    assert aws.read("a") == content
 
 
 @pytest.mark.parametrize("mode", MODES)

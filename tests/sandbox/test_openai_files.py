@@ -86,6 +86,15 @@ def test_private_files_cannot_be_downloaded(gpt: openai.OpenAI, purpose: Any) ->
         gpt.files.content(made.id)
 
 
+def test_answers_end_with_a_line_break(instant: Any) -> None:
+    with instant.http("openai") as http:
+        made = http.post("/files", files={"file": ("a", b"x")}, data={"purpose": "vision"})
+        missing = http.get("/files/x")
+    for answer in (made, missing):
+        assert answer.text.startswith("{\n  ")
+        assert answer.text.endswith("}\n")
+
+
 def test_a_download(instant: Any) -> None:
     with instant.http("openai") as http:
         id = http.post("/files", files={"file": ("image.png", b"png")}, data={"purpose": "vision"}).json()["id"]

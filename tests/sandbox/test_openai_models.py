@@ -193,6 +193,12 @@ RESPONSES: dict[str, tuple[dict[str, Any], str, str | None, str | None]] = {
         "reasoning.effort",
         "unsupported_value",
     ),
+    "effort of o4-mini": (
+        {"model": "o4-mini", "reasoning": {"effort": "minimal"}},
+        "Unsupported value: 'minimal' is not supported with the 'o4-mini' model. Supported values are: 'low', ",
+        "reasoning.effort",
+        "unsupported_value",
+    ),
     "effort without reasoning": (
         {"model": "gpt-4.1", "reasoning": {"effort": "low"}},
         "Unsupported parameter: 'reasoning.effort' is not supported with this model.",

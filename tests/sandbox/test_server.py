@@ -4,7 +4,9 @@ import asyncio
 import signal
 import threading
 import time
+from http.client import HTTPConnection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import anthropic
@@ -150,6 +152,23 @@ def test_keys_are_not_kept(tmp_path: Path, clients: Any) -> None:
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert secret.encode() not in kept
     assert secret not in logged
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages/batches", "/anthropic/v1/files", "/openai/v1/nonsense"])
+def test_a_refusal_is_seen_by_who_is_still_sending(instant_url: str, path: str) -> None:
+    """A connection closed with unread data in it would break the sending, and the refusal would be lost."""
+    connection = HTTPConnection(instant_url.removeprefix("http://"), timeout=20)
+    connection.request("POST", path, body=bytes(20 * MB))
+    answer = connection.getresponse()
+    connection.close()
+    assert answer.status == (404 if "nonsense" in path else 401)
+
+
+def test_an_answer_takes_no_time(instant_url: str) -> None:
+    """With Nagle's algorithm it would take 40 ms once a connection is no longer new."""
+    with httpx.Client() as http:
+        taken = [http.get(f"{instant_url}/anthropic/v1/files").elapsed.total_seconds() for _ in range(60)]
+    assert median(taken[30:]) < 0.03
 
 
 def test_reset(tmp_path: Path, clients: Any, prompt: Any) -> None:

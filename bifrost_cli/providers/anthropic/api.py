@@ -140,9 +140,12 @@ class Anthropic(Provider):
         await self.http.request("DELETE", f"/v1/messages/batches/{id}")
 
     async def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:
-        # The results_url of the answer is not followed: the key goes to the configured address only.
-        async for line in self.http.lines(f"/v1/messages/batches/{batch.raw['id']}/results"):
+        async for line in self.raw_results(batch):
             yield translate.decode_result(line)
+
+    def raw_results(self, batch: Batch) -> AsyncIterator[bytes]:
+        # The results_url of the answer is not followed: the key goes to the configured address only.
+        return self.http.lines(f"/v1/messages/batches/{batch.raw['id']}/results")
 
     async def find_batch(self, part: Part, since: datetime, taken: Collection[str]) -> Batch | None:
         """By time and count: Anthropic keeps no mark of ours. One match is taken; several settle nothing."""

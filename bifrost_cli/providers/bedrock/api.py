@@ -337,15 +337,19 @@ class Bedrock(Provider):
         return runtime.parse(await runtime.request("POST", path, json=body, paid=True))
 
     async def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:
-        if batch.provider_status in translate.WITHOUT_OUTPUT:
-            return
         tier = "standard" if self.runs_here(batch.id) else "batch"
         origin = translate.Origin(batch.id, str(batch.raw.get("modelId") or ""), tier)
+        async for line in self.raw_results(batch):
+            yield translate.decode_result(line, origin)
+
+    async def raw_results(self, batch: Batch) -> AsyncIterator[bytes]:
+        if batch.provider_status in translate.WITHOUT_OUTPUT:
+            return
         place = translate.output_place(batch.raw)
         async for entry in self.store.walk(place):
             if entry.key.endswith(".jsonl.out"):
                 async for line in self.store.lines(Place(place.bucket, entry.key)):
-                    yield translate.decode_result(line, origin)
+                    yield line
 
     async def batch_inputs(self, batch: Batch) -> AsyncIterator[str]:
         place = translate.input_place(batch.raw)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import httpx
+import orjson
 
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import (
@@ -218,11 +219,21 @@ class Gemini(Provider):
         model = translate.member(batch.raw, "model").removeprefix("models/")
         for number, item in enumerate(translate.inlined(batch.raw), 1):
             yield translate.decode_inlined(item, number, model)
+        number = 0
+        async for line in self._result_lines(batch):
+            number += 1
+            yield translate.decode_result(line, number, model)
+
+    async def raw_results(self, batch: Batch) -> AsyncIterator[bytes]:
+        for item in translate.inlined(batch.raw):
+            yield orjson.dumps(item)
+        async for line in self._result_lines(batch):
+            yield line
+
+    async def _result_lines(self, batch: Batch) -> AsyncIterator[bytes]:
         if file := translate.results_file(batch.raw):
-            number = 0
             async for line in self.http.lines(f"{self._path('files', file)}:download", params={"alt": "media"}):
-                number += 1
-                yield translate.decode_result(line, number, model)
+                yield line
 
     async def find_batch(self, part: Part, since: datetime, taken: Collection[str]) -> Batch | None:
         """By the tag, which is the batch's display name."""

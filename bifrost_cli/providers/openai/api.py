@@ -182,10 +182,14 @@ class OpenAI(Provider):
         return translate.to_batch(await self.http.json("POST", f"/batches/{id}/cancel"))
 
     async def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:
+        async for line in self.raw_results(batch):
+            yield translate.decode_result(line)
+
+    async def raw_results(self, batch: Batch) -> AsyncIterator[bytes]:
         # Which of the two files exists says nothing about what is in the other: all may have failed, or none.
         for id in filter(None, (batch.raw.get("output_file_id"), batch.raw.get("error_file_id"))):
             async for line in self.http.lines(_content(id)):
-                yield translate.decode_result(line)
+                yield line
 
     async def batch_inputs(self, batch: Batch) -> AsyncIterator[str]:
         # A line that cannot be read has no custom_id; such a batch was refused for it.

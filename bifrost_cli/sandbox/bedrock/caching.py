@@ -45,7 +45,7 @@ def _native_parts(body: Body) -> Marked:
     contents = [body.get("tools"), body.get("system"), *(message["content"] for message in body["messages"])]
     for content in contents:
         for item in content if isinstance(content, list) else [{"text": content or ""}]:
-            yield tokens(str(item.get("text") or item)), bool(item.get("cache_control"))
+            yield _size(item), bool(item.get("cache_control"))
 
 
 def _converse_parts(body: Body) -> Marked:
@@ -54,4 +54,8 @@ def _converse_parts(body: Body) -> Marked:
     for content in contents:
         for item in content or ():
             point = item.get("cachePoint") is not None
-            yield 0 if point else tokens(str(item.get("text") or item)), point
+            yield 0 if point else _size(item), point
+
+
+def _size(item: Body) -> int:
+    return tokens(str(item.get("text", item)))
