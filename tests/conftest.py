@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from httpx._transports import default
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `tests.…` is importable however pytest is started
 pytest.register_assert_rewrite("tests.exam.exam", "tests.exam.subject")
@@ -48,6 +49,23 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def certificates_are_read_once() -> Iterator[None]:
+    """Each client reads the system's certificates anew, which takes longer than most tests."""
+    create = default.create_ssl_context
+    made: dict[object, object] = {}
+
+    def remembered(verify: object = True, cert: object = None, trust_env: bool = True) -> object:
+        key = (verify, cert, trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        if key not in made:
+            made[key] = create(verify=verify, cert=cert, trust_env=trust_env)  # type: ignore[arg-type]
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default, "create_ssl_context", remembered)
         yield
 
 

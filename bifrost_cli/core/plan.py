@@ -233,8 +233,23 @@ class Planner:
         self._ids.add(key)
 
     def _encode_line(self, line: dict[str, Any]) -> tuple[Provider, Line]:
-        if "params" not in line and (owner := owner_of(line)):
-            return self._encode_own(line, owner)
+        owner = None if "params" in line else owner_of(line)
+        if owner is None:
+            return self._encode_canonical(line)
+        if self._goes_to_owner(line, owner):
+            return self.adapters(owner), self.adapters(owner).encode_own(line)
+        return self._encode_canonical({**load(owner).read_own(line)})
+
+    def _goes_to_owner(self, line: dict[str, Any], owner: str) -> bool:
+        """Whether a line in a provider's own form goes to that provider; its model then loses the prefix."""
+        body = load(owner).own_body(line)
+        named = body.get("model")
+        provider, model = self.route(named if isinstance(named, str) else "")
+        if provider == owner and model:
+            body["model"] = model
+        return provider == owner
+
+    def _encode_canonical(self, line: dict[str, Any]) -> tuple[Provider, Line]:
         if self.defaults and isinstance(line.get("params"), dict):
             line["params"] = {**self.defaults, **line["params"]}
         if wrong := jsonl.check(line):
@@ -242,15 +257,6 @@ class Planner:
         provider, line["params"]["model"] = self.route(line["params"]["model"])
         adapter = self.adapters(provider)
         return adapter, adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))
-
-    def _encode_own(self, line: dict[str, Any], owner: str) -> tuple[Provider, Line]:
-        provider, _ = self.route("")
-        if provider != owner:
-            raise UnsupportedError(
-                f"the line is in {owner}'s own batch form, which {provider} does not take",
-                hint=f"Send it with -p {owner}, or write it as custom_id and params.",
-            )
-        return self.adapters(owner), self.adapters(owner).encode_own(line)
 
     def _place(self, plan: Plan, provider: Provider, line: Line) -> PlannedPart:
         model = line.model if provider.limits.one_model else ""

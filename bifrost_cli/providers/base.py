@@ -152,9 +152,23 @@ class Provider(ABC):
         """Whether an input line is in this provider's own batch form, rather than the canonical one."""
         return False
 
+    @classmethod
+    def own_body(cls, line: dict[str, Any]) -> dict[str, Any]:
+        """The object, in a line that `owns` says yes to, whose member `model` says where it goes; empty without one."""
+        return {}
+
     def encode_own(self, line: dict[str, Any]) -> Line:
         """A line that `owns` says yes to, as it goes out. Raises InvalidRequestError where it cannot."""
         raise UnsupportedError(f"{self.name} has no batch form of its own.", provider=self.name)
+
+    @classmethod
+    def read_own(cls, line: dict[str, Any]) -> Request:
+        """A line that `owns` says yes to as a canonical request, for another provider.
+
+        Raises UnsupportedError naming the field that the canonical form has no place for, InvalidRequestError where a
+        value is none that any provider takes. What every request must have is left to the caller to check.
+        """
+        raise UnsupportedError(f"{cls.name} has no batch form of its own.", provider=cls.name)
 
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         """The outcome of a request (at 1-based `line` of the input) that an ended batch's results do not mention."""

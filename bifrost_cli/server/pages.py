@@ -134,6 +134,9 @@ def token_of(text: str | None) -> str | None:
         return None
     encoded = text.removeprefix(CURSOR)
     try:
-        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        token = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
     except ValueError:
-        raise InvalidRequestError("page: Invalid page cursor") from None
+        token = ""
+    if not token:
+        raise InvalidRequestError("page: Invalid page cursor")
+    return token

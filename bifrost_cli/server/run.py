@@ -16,6 +16,7 @@ from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.errors import UsageError
 from bifrost_cli.server.app import create_app
 from bifrost_cli.server.settings import Settings
+from bifrost_cli.server.upstream import gateway_client
 
 FACTORY = "bifrost_cli.server.run:app_from_environment"
 TRUST, QUIET = "BIFROST_SERVE_TRUST_ENV", "BIFROST_SERVE_QUIET"
@@ -75,7 +76,7 @@ def owned(config: Config, public_url: str | None = None, *, trust_env: bool = Tr
     async def serving(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal app
         if scope["type"] == "lifespan":
-            async with Bifrost(config, trust_env=trust_env) as bifrost:
+            async with Bifrost(config, client=gateway_client(trust_env=trust_env)) as bifrost:
                 app = create_app(bifrost, public_url)
                 await app(scope, receive, send)
         elif app is not None:

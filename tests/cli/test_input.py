@@ -73,10 +73,10 @@ REFUSED = {
         params(stop_sequences=list("abcde")),
         r"in.jsonl:1: x: stop_sequences: .*--drop stop_sequences",
     ),
-    "another provider's own form": (
+    "another provider's own form, of what only that has": (
         "anthropic",
-        OWN,
-        r"in.jsonl:1: own: the line is in openai's own batch form, which anthropic does not take.*-p openai",
+        {**OWN, "body": {**OWN["body"], "previous_response_id": "resp_1"}},
+        r"in.jsonl:1: own: body.previous_response_id: other providers have no counterpart for it.*-p openai",
     ),
     "a model that says another provider": (
         "openai",

@@ -137,7 +137,7 @@ def test_a_large_upload_has_a_bar_and_a_small_one_has_none(sandbox: Sandbox) -> 
 
 
 def test_a_large_download_has_a_bar(sandbox: Sandbox) -> None:
-    Path("large.jsonl").write_bytes(b"x" * 3_000_000)
+    written("large.jsonl", *[{"custom_id": "x", "padding": "y" * 1000}] * 3000)
     (id,) = bifrost("files", "upload", "large.jsonl", "-p", "openai", "-q").words
     text = seen("files", "download", id, "-o", "back.jsonl")
     assert "Downloading large.jsonl" in text

@@ -243,12 +243,92 @@ def test_a_model_of_another_provider_is_refused_with_its_line() -> None:
     assert problem == (1, "a", "model 'mixed/m' is for mixed, but the provider given is small.")
 
 
-@pytest.mark.parametrize("name", [name for name in PROVIDERS if load(name).owns({"custom_id": "a", "body": {}})])
-def test_a_providers_own_form_is_refused_elsewhere(name: str) -> None:
-    own = {"custom_id": "a", "method": "POST", "url": "/v1/x", "body": {"model": "m"}}
-    [(number, _, message)] = problems([own])
-    assert number == 1
-    assert f"the line is in {name}'s own batch form, which small does not take" in message
+# -- other providers' forms --------------------------------------------------------------------------------------
+
+OWNERS = [name for name in PROVIDERS if load(name).owns({"custom_id": "a", "body": {}})]
+
+
+def own(id: str, model: str = "m", **body: Any) -> Line:
+    messages = [{"role": "user", "content": "hi"}]
+    given = {"model": model, "messages": messages, **body}
+    return {"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": given}
+
+
+def test_a_line_in_a_providers_own_form_is_read_for_another() -> None:
+    with planned([own("a"), own("b", max_tokens=5)], max_tokens=1, model="given") as plan:
+        assert parts(plan) == [("small", "m", "/quiet", 2)]
+        assert orjson.loads(plan.parts[0].path.read_bytes()) == [line("a"), line("b", max_tokens=5)]
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_lines_in_both_forms_go_where_their_models_say(owner: str) -> None:
+    given = [
+        line("a", "small/m"),
+        own("b", "small/m", max_tokens=1),
+        own("any id!", f"{owner}/n"),
+        own("d", "mixed/org/m", max_tokens=1),
+        line("e", f"{owner}/n"),
+    ]
+    bifrost = Bifrost(Config(environ={}))
+    with bifrost.plan_batch(enumerate(given, 1), source="x", defaults={}) as plan:
+        assert [(part.key.provider, part.key.model, part.requests) for part in plan.parts] == [
+            ("small", "m", 2),
+            (owner, "n", 1),
+            ("mixed", "", 1),
+            (owner, "n", 1),
+        ]
+        small, as_it_is, mixed, _ = [part.path.read_bytes() for part in plan.parts]
+        assert orjson.loads(small) == [line("a"), line("b")]
+        assert orjson.loads(as_it_is) == own("any id!", "n")
+        assert orjson.loads(mixed)[0]["params"]["model"] == "org/m"
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_a_line_in_its_providers_form_goes_there_as_it_is(owner: str) -> None:
+    given = [own("any id!", "org/n", made_up=1), own("b", f"{owner}/n")]
+    with planned([own("any id!", "org/n", made_up=1), own("b", f"{owner}/n")], provider=owner, max_tokens=7) as plan:
+        assert [orjson.loads(part.path.read_bytes()) for part in plan.parts] == [given[0], own("b", "n")]
+
+
+def test_what_is_wrong_with_a_line_in_anothers_form_is_named() -> None:
+    given = [
+        own("a"),
+        own("any id!", max_tokens=1),
+        own("c", "mixed/m"),
+        own("d", made_up=1, max_tokens=1),
+        own("e", temperature="hot"),
+        {**own("f"), "url": "/v1/embeddings"},
+        {**own("g"), "body": None},
+        own("h", model="", max_tokens=1),
+    ]
+    said = problems(given)
+    assert [(number, id) for number, id, _ in said] == [(n, each["custom_id"]) for n, each in enumerate(given, 1)]
+    for (_, _, message), expected in zip(
+        said,
+        [
+            "max_tokens is missing (--max-tokens gives one to lines that lack it)",
+            "custom_id must be 1 to 64 characters",
+            "model 'mixed/m' is for mixed, but the provider given is small.",
+            "body.made_up: other providers have no counterpart for it.",
+            "body.temperature: must be a number",
+            "url: only lines of ",
+            "body: must be an object",
+            "model must be a non-empty string",
+        ],
+        strict=True,
+    ):
+        assert message.startswith(expected)
+
+
+def test_a_bad_line_in_anothers_form_is_kept_as_it_came() -> None:
+    kept: list[Any] = []
+    bifrost = Bifrost(Config(environ={}), "small")
+    given = [own("a", max_tokens=1), own("b", "small/m", made_up=1), own("a", max_tokens=1)]
+    with bifrost.plan_batch(
+        enumerate(given, 1), source="x", defaults={}, skip=lambda problem, line: kept.append(line)
+    ) as plan:
+        assert plan.requests == 1
+    assert kept == [own("b", "small/m", made_up=1), own("a", max_tokens=1)]
 
 
 # -- what is filled in -------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from tests.exam import served
 from tests.exam.service import SERVICE
 from tests.exam.subject import Subject, Time, Upstream, emulator, keyed
 
-USUAL, SLOW = 1.0, 50_000.0
-"""Paces: a batch takes some seconds of the emulator's clock, or more than the day after which it expires."""
+USUAL, SLOW = 1.0, 200_000.0
+"""Paces: a batch takes some seconds of the emulator's clock, or more than the days after which it expires."""
 
 
 @dataclass

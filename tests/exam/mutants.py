@@ -433,7 +433,7 @@ MUTANTS: dict[type[Reference] | type[Bifrost], tuple[str, ...]] = {
     DropsErrors: ("test_mixed_outcomes_arrive_as_what_they_are",),
     CallsFailureSuccess: ("test_mixed_outcomes_arrive_as_what_they_are",),
     CallsExpiryFailure: (
-        "test_mixed_outcomes_arrive_as_what_they_are",
+        "test_a_request_that_was_not_reached_is_expired",
         "test_an_expired_batch_gives_every_request_once",
     ),
     LosesTheCancelled: ("test_a_cancelled_batch_gives_every_request_once",),

@@ -20,6 +20,7 @@ from bifrost_cli.errors import BifrostError, InvalidRequestError, NetworkError, 
 from bifrost_cli.providers import HOME, load
 from bifrost_cli.providers.base import Capabilities, Provider
 from bifrost_cli.server import create_app
+from bifrost_cli.server.upstream import gateway_client
 from tests.exam.subject import Subject, Upstream, emulator
 from tests.gateway import in_thread
 
@@ -72,7 +73,7 @@ class Gateways:
         place = (key, behind.url)
         if place not in self.apps:
             environ = behind.environ(key if known else None)
-            bifrost = Bifrost(Config(environ=environ), trust_env=False)
+            bifrost = Bifrost(Config(environ=environ), client=gateway_client(trust_env=False))
             self.apps[place] = create_app(await self.stack.enter_async_context(bifrost))
         return self.apps[place]
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ from bifrost_cli.sandbox import EMULATORS, Emulator
 from tests.exam.service import SERVICE
 
 T = TypeVar("T")
-MODEL = "exam-model"
+MODEL = "anthropic.exam-model"
+"""A name that every emulator takes: all but those with `no-such` in them exist, some only with a vendor before a dot."""
+FILLER = "filler-"
+"""How the ids of requests begin that only make a batch large enough for its provider."""
 
 
 class Call(NamedTuple):
@@ -164,10 +168,22 @@ class Subject:
         path.write_bytes(content)
         return await bifrost.upload_file(path, filename=name, **{"media_type": "text/plain", **options})
 
+    def short_of(self, requests: int) -> int:
+        """How many requests of one model are missing to the least that a batch takes."""
+        return max(0, self.kind.limits.min_requests - requests)
+
+    def filled(self, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The requests, and after them as many more as the provider wants at least for each model."""
+        asked = list(requests)
+        models = Counter(line["params"]["model"] for line in asked)
+        lacking = [model for model, count in models.items() for _ in range(self.short_of(count))]
+        return asked + [request(f"{FILLER}{number}", model=model) for number, model in enumerate(lacking)]
+
     async def create(self, bifrost: Bifrost, requests: Iterable[dict[str, Any]]) -> Batch:
         """A batch of these requests."""
+        lines = enumerate(self.filled(requests), 1)
         with (
-            bifrost.plan_batch(enumerate(requests, 1), source="exam", defaults={}) as plan,
+            bifrost.plan_batch(lines, source="exam", defaults={}) as plan,
             bifrost.submission(plan) as submission,
         ):
             submission.sleep = self.nap
@@ -203,6 +219,16 @@ def request(custom_id: str, text: str | None = None, **params: Any) -> dict[str,
 
 def requests(count: int) -> list[dict[str, Any]]:
     return [request(f"r{number}") for number in range(count)]
+
+
+def own(results: Iterable[BatchResult]) -> list[BatchResult]:
+    """The results without those of fillers."""
+    return [result for result in results if not result["custom_id"].startswith(FILLER)]
+
+
+async def results_of(bifrost: Bifrost, id: str, **options: Any) -> list[BatchResult]:
+    """What became of the requests of a batch, fillers left out."""
+    return own([result async for result in bifrost.batch_results(id, **options)])
 
 
 def said(result: BatchResult) -> str:
@@ -242,4 +268,5 @@ def emulator(name: str) -> Emulator:
 
 def keyed(variables: dict[str, str], secrets: Iterable[str]) -> dict[str, str]:
     """The variables with keys of their own, so that each test has an account to itself."""
-    return variables | {name: f"{variables[name]}-sandbox-{uuid4().hex}" for name in secrets}
+    mark = f"-sandbox-{uuid4().hex}"
+    return variables | {name: f"{variables[name]}{mark}" for name in secrets}

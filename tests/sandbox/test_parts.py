@@ -15,6 +15,7 @@ from bifrost_cli.sandbox.example import example, flaw
 from bifrost_cli.sandbox.jsonspans import JsonError, items, members
 from bifrost_cli.sandbox.lines import Index, finished, finishing, finishing_order, tally
 from bifrost_cli.sandbox.multipart import MultipartError, Upload, read_upload
+from tests.sandbox.recordings import differences
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(),
@@ -211,3 +212,16 @@ def test_names_of_files(disposition: str, name: str) -> None:
 def test_what_is_no_multipart_is_refused(body: bytes, content_type: str) -> None:
     with pytest.raises(MultipartError):
         upload(body, content_type)
+
+
+def test_a_difference_from_a_recording_is_told() -> None:
+    """The comparison itself can fail."""
+    there = {"a": 1, "b": None, "c": [{"type": "x", "y": "z"}]}
+    assert differences(there, {"a": 2, "b": None, "c": []}) == []
+    assert differences(there, {"a": "1", "b": None, "c": []}) == [".a: number there, string here"]
+    assert differences(there, {"a": 1, "c": [], "d": 1}) == [".b: missing here", ".d: only here"]
+    assert differences(there, {"a": 1, "b": None, "c": [], "d": 1}, {"d"}) == []
+    assert differences(there, {"a": 1, "b": None, "c": [{"type": "w"}]}) == [".c[0]: nothing like it there"]
+    assert differences(there, {"a": 1, "b": None, "c": [{"type": "x", "y": 1}]}) == [
+        ".c[0].y: string there, number here"
+    ]

@@ -158,7 +158,7 @@ def test_keys_are_not_kept(tmp_path: Path, clients: Any) -> None:
 def test_a_refusal_is_seen_by_who_is_still_sending(instant_url: str, path: str) -> None:
     """A connection closed with unread data in it would break the sending, and the refusal would be lost."""
     connection = HTTPConnection(instant_url.removeprefix("http://"), timeout=20)
-    connection.request("POST", path, body=bytes(20 * MB))
+    connection.request("POST", path, body=bytes(20 * MB), headers={"connection": "close"})
     answer = connection.getresponse()
     connection.close()
     assert answer.status == (404 if "nonsense" in path else 401)

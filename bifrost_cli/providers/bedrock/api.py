@@ -1,12 +1,12 @@
 """Bedrock's wire calls: model invocation jobs and the runtime as of 2026, with their data in S3."""
 
 import asyncio
-import contextlib
 import heapq
 import itertools
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.util import find_spec
@@ -20,19 +20,20 @@ from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, InvalidRequestError, NotFoundError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.providers.bedrock import aws, failures, model, sync, translate
+from bifrost_cli.providers.bedrock import aws, failures, frames, messages, model, sync, translate
 from bifrost_cli.providers.bedrock.aws import Credentials, SigV4
+from bifrost_cli.providers.bedrock.frames import Frame
+from bifrost_cli.providers.bedrock.messages import Call
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.providers.bedrock.sync import SyncBatches
 from bifrost_cli.providers.bedrock.translate import JobId
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import ATTEMPTS, Source, Transport
 
 JOBS = "/model-invocation-jobs"
 JOB = "/model-invocation-job"
 PREFIX = re.compile(r"[-!_*'().A-Za-z0-9]+(/[-!_*'().A-Za-z0-9]+)*")
 BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 ROLE = re.compile(r"arn:aws(-[^:]+)?:iam::[0-9]{12}:role/.+")
-OPERATIONS = {model.INVOKE: "invoke", model.CONVERSE: "converse"}
 LIVES_ON = "An object stays until it is deleted, or until a lifecycle rule of the bucket removes it."
 
 
@@ -86,6 +87,8 @@ class Bedrock(Provider):
         live_counts=True,
         returns_input=True,
         finds_by_tag=True,
+        messages=True,
+        count_tokens=True,
     )
     # Records per job differ by model and account (Service Quotas); 50,000 and 1 GB a file are common ones.
     limits = Limits(max_requests=50_000, max_bytes=1_000_000_000, one_model=True, min_requests=100)
@@ -171,6 +174,7 @@ class Bedrock(Provider):
             secrets=tuple(self.config[name] for name in secrets if name in self.config),
             read_error=failures.read_error,
             auth=None if bearer else SigV4(self.credentials, region),
+            attempts=self.context.attempts or ATTEMPTS,
         )
 
     def _control(self, region: str) -> Transport:
@@ -178,6 +182,11 @@ class Bedrock(Provider):
 
     def _runtime(self, region: str) -> Transport:
         return self._wire("bedrock-runtime", "runtime_url", region)
+
+    @cached_property
+    def runtime(self) -> Transport:
+        """The wire of models, in the region of new batches."""
+        return self._runtime(self.region)
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
@@ -303,7 +312,7 @@ class Bedrock(Provider):
         if "bucket" not in self.config:
             return []
         found: list[str] = []
-        async with contextlib.aclosing(self.small.ids(after)) as ids:
+        async with aclosing(self.small.ids(after)) as ids:
             async for id in ids:
                 found.append(id)
                 if len(found) == limit:
@@ -333,7 +342,7 @@ class Bedrock(Provider):
 
     async def _ask(self, region: str, name: str, endpoint: str, body: Any) -> Any:
         runtime = self._runtime(region)
-        path = f"/model/{model.in_path(name)}/{OPERATIONS[endpoint]}"
+        path = messages.path(name, messages.OPERATIONS[endpoint])
         return runtime.parse(await runtime.request("POST", path, json=body, paid=True))
 
     async def batch_results(self, batch: Batch) -> AsyncIterator[BatchResult]:
@@ -369,6 +378,35 @@ class Bedrock(Provider):
         answer = await self.http.json("GET", JOBS, params={"nameContains": name, "sortOrder": "Descending"})
         jobs = [job for job in answer.get("invocationJobSummaries") or [] if job.get("jobName") == name]
         return translate.to_batch(jobs[0]) if jobs else None
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        call = messages.encode(params, self.config["body"], self.context)
+        message: dict[str, Any] = await self.runtime.json(
+            "POST", call.path, json=call.body, once=True, read=lambda answer: messages.decode(answer, call)
+        )
+        return message
+
+    async def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        call = messages.encode(params, self.config["body"], self.context, stream=True)
+        async with aclosing(self._frames(call)) as said:
+            async for event in messages.events(said, call):
+                yield event
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        path, body = messages.encode_count(params, self.config["body"], self.context)
+        count: int = await self.runtime.json(
+            "POST", path, json=body, once=True, read=lambda answer: int(answer["inputTokens"])
+        )
+        return count
+
+    async def _frames(self, call: Call) -> AsyncGenerator[Frame]:
+        decode = frames.decoder()  # Before the call, which costs: it needs botocore.
+        async with self.runtime.stream(call.path, json=call.body) as response:
+            async for block in response.aiter_bytes():
+                for frame in decode(block):
+                    yield frame
 
 
 def _created_at(item: Batch | str) -> datetime:

@@ -17,6 +17,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.bedrock import model, tools
 from bifrost_cli.providers.bedrock.answers import count, digest, member, objects, safe, text
 from bifrost_cli.providers.bedrock.blocks import (
@@ -32,6 +33,7 @@ from bifrost_cli.providers.bedrock.blocks import (
 )
 from bifrost_cli.providers.bedrock.checks import (
     NO_COUNTERPART,
+    PROVIDER,
     Drop,
     a_list,
     a_number,
@@ -200,7 +202,7 @@ FIELDS: dict[str, Handler] = {
     **dict.fromkeys(INFERENCE, _inference),
     "model": _hint,
     "stream": _only(False),
-    # A batch job is never of the priority tier, which is all that these two values differ in.
+    # No call here is of the priority tier, which is all that these two values differ in.
     "service_tier": _only("auto", "standard_only"),
     "speed": _only("standard"),
     "messages": _messages,
@@ -239,7 +241,7 @@ def decode(answer: dict[str, Any], request: Any, name: str, id: str, tier: str) 
     content, foreign = _content(answer)
     reason = STOP_REASONS.get(text(answer.get("stopReason")), "end_turn")
     message = {
-        "id": f"msg_{digest(id)}",
+        "id": message_id(id),
         "type": "message",
         "role": "assistant",
         "model": model.short(name),
@@ -250,6 +252,17 @@ def decode(answer: dict[str, Any], request: Any, name: str, id: str, tier: str) 
         "usage": _usage(answer.get("usage"), tier),
     }
     return {**message, "body": answer} if foreign else message
+
+
+def message_id(id: str) -> str:
+    """A message's id, made of what stands for one (`id` in `decode`)."""
+    return f"msg_{digest(id)}"
+
+
+def check_reason(reason: Any) -> None:
+    """Raise BifrostError where an answer stopped for a reason that makes it none."""
+    if reason in MALFORMED:
+        raise BifrostError(f"The model's answer cannot be read ({reason}).", provider=PROVIDER)
 
 
 def _content(answer: Body) -> tuple[list[Part], bool]:

@@ -1,6 +1,7 @@
 """What AWS says when it fails: an answer of 400 and above, the error inside a result, a whole job's message."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -33,6 +34,7 @@ CODES: dict[str, type[BifrostError]] = {
     "ModelTimeoutException": UpstreamTimeoutError,
     "ServiceUnavailableException": OverloadedError,
     "ModelErrorException": UpstreamError,
+    "ModelStreamErrorException": UpstreamError,
     "InternalServerException": UpstreamError,
     "UnrecognizedClientException": AuthError,
     "InvalidSignatureException": AuthError,
@@ -78,6 +80,19 @@ def describe(code: str, message: str, status: int, request_id: str | None = None
     message = message or f"{PROVIDER} answered {status} without a message."
     said = f"{message} (code: {code})" if code and code not in message else message
     return kind(said, hint=NEXT_STEPS.get(kind), provider=PROVIDER, request_id=request_id)
+
+
+def read_frame(headers: Mapping[str, Any], body: dict[str, Any]) -> BifrostError | None:
+    """The error that a frame of an answer's stream is: an exception by its name (`throttlingException`), or another
+    error by its code; None for an event."""
+    kind = headers.get(":message-type")
+    if kind == "exception":
+        name = text(headers.get(":exception-type"))
+        message = text(body.get("message")) or text(body.get("originalMessage"))
+        return describe(name[:1].upper() + name[1:], message, 500)
+    if kind == "error":
+        return describe(text(headers.get(":error-code")), text(headers.get(":error-message")), 500)
+    return None
 
 
 def describe_record(error: dict[str, Any]) -> tuple[str, str]:

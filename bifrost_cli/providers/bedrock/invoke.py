@@ -2,7 +2,8 @@
 
 | field | fate |
 | --- | --- |
-| `model`, `stream`, `cache_control` (anywhere), `diagnostics` | left out: hints, or said elsewhere |
+| `model`, `stream`, `cache_control` of the whole, `diagnostics` | left out: hints, or said elsewhere |
+| `cache_control` of blocks and tools | as it is; left out of batches, which refuse it |
 | `service_tier`, `speed: standard`, `eager_input_streaming`, `allowed_callers: ["direct"]` | left out: ask nothing |
 | `container`, `mcp_servers`, `inference_geo`, `speed: fast` | refused, unless dropped |
 | sources of type `url` and `file`, `container_upload`, tools that run at Anthropic and their results | refused |
@@ -10,13 +11,13 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from bifrost_cli.providers.bedrock.answers import text
 from bifrost_cli.providers.bedrock.checks import Drop, refuse, unsupported
 
 Body = dict[str, Any]
-Handler = Callable[[Body, str, Any, Drop], None]
+Handler = Callable[[Body, str, Any, "Scope"], None]
 
 VERSION = "bedrock-2023-05-31"
 ROUTE_BETAS = ("files-api-", "message-batches-")
@@ -36,106 +37,115 @@ HOSTED_BLOCKS = frozenset(
     }
 )
 HOSTED_CALLS = ("web_search", "web_fetch", "code_execution", "bash_code_execution", "text_editor_code_execution")
-BLOCK_HINTS = frozenset({"cache_control"})
+TOOL_HINTS = frozenset({"allowed_callers", "eager_input_streaming"})
+BATCH_HINTS = frozenset({"cache_control"})
 """A batch job answers cached prompts with 403, record by record (recorded 2026)."""
-TOOL_HINTS = BLOCK_HINTS | {"eager_input_streaming"}
+
+
+class Scope(NamedTuple):
+    """What a request's blocks share: consent to lose fields, and the members that ask for nothing here."""
+
+    drop: Drop
+    hints: frozenset[str]
 
 
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def encode(params: dict[str, Any], betas: tuple[str, ...], drop: Drop) -> Body:
-    """The body of InvokeModel. Raises UnsupportedError with the dotted path."""
+def encode(params: dict[str, Any], betas: tuple[str, ...], drop: Drop, *, batch: bool = True) -> Body:
+    """The body of InvokeModel, which is also a job's `modelInput`. Raises UnsupportedError with the dotted path."""
+    scope = Scope(drop, BATCH_HINTS if batch else frozenset())
     body: Body = {"anthropic_version": VERSION}
     if wanted := [beta for beta in betas if not beta.startswith(ROUTE_BETAS)]:
         body["anthropic_beta"] = wanted
     for name, value in params.items():
         if value is not None:
-            FIELDS.get(name, _as_it_is)(body, name, value, drop)
+            FIELDS.get(name, _as_it_is)(body, name, value, scope)
     return body
 
 
-def _as_it_is(body: Body, name: str, value: Any, drop: Drop) -> None:
+def _as_it_is(body: Body, name: str, value: Any, scope: Scope) -> None:
     body[name] = value
 
 
-def _hint(body: Body, name: str, value: Any, drop: Drop) -> None:
+def _hint(body: Body, name: str, value: Any, scope: Scope) -> None:
     """A field that asks for nothing here."""
 
 
 def _only(*values: object) -> Handler:
     """A field of which these values ask for nothing, and all others have no place."""
 
-    def check(body: Body, name: str, value: Any, drop: Drop) -> None:
+    def check(body: Body, name: str, value: Any, scope: Scope) -> None:
         if value not in values:
-            refuse(name, "Bedrock has no counterpart for it", drop)
+            refuse(name, "Bedrock has no counterpart for it", scope.drop)
 
     return check
 
 
-def _inference_geo(body: Body, name: str, value: Any, drop: Drop) -> None:
-    refuse(name, "at Bedrock the region and the model's profile (us., eu., global.) decide where it runs", drop)
+def _inference_geo(body: Body, name: str, value: Any, scope: Scope) -> None:
+    refuse(name, "at Bedrock the region and the model's profile (us., eu., global.) decide where it runs", scope.drop)
 
 
-def _messages(body: Body, name: str, value: Any, drop: Drop) -> None:
-    body[name] = [_message(message, f"messages.{index}", drop) for index, message in enumerate(value)]
+def _messages(body: Body, name: str, value: Any, scope: Scope) -> None:
+    body[name] = [_message(message, f"messages.{index}", scope) for index, message in enumerate(value)]
 
 
-def _message(message: Body, field: str, drop: Drop) -> Body:
+def _message(message: Body, field: str, scope: Scope) -> Body:
     content = message["content"]
     if type(content) is str:
         return message
-    return {**message, "content": _blocks(content, f"{field}.content", drop)}
+    return {**message, "content": _blocks(content, f"{field}.content", scope)}
 
 
-def _system(body: Body, name: str, value: Any, drop: Drop) -> None:
-    body[name] = _blocks(value, name, drop)
+def _system(body: Body, name: str, value: Any, scope: Scope) -> None:
+    body[name] = _blocks(value, name, scope)
 
 
-def _tools(body: Body, name: str, value: Any, drop: Drop) -> None:
+def _tools(body: Body, name: str, value: Any, scope: Scope) -> None:
     tools = value if isinstance(value, list) else [value]
-    made = [_tool(tool, f"tools.{index}", drop) for index, tool in enumerate(tools)]
+    made = [_tool(tool, f"tools.{index}", scope) for index, tool in enumerate(tools)]
     body[name] = made if isinstance(value, list) else value
 
 
-def _tool(tool: Any, field: str, drop: Drop) -> Any:
+def _tool(tool: Any, field: str, scope: Scope) -> Any:
     if not isinstance(tool, dict):
         return tool
     if text(tool.get("type")).startswith(HOSTED_TOOLS):
         unsupported(field, f"a tool of type '{tool['type']}' has no counterpart: {NO_HOSTED_TOOLS}")
     callers = tool.get("allowed_callers")
     if callers not in (None, ["direct"]):
-        refuse(f"{field}.allowed_callers", f"tools are called from code at Anthropic only: {NO_HOSTED_TOOLS}", drop)
-    return _less(tool, TOOL_HINTS | {"allowed_callers"})
+        reason = f"tools are called from code at Anthropic only: {NO_HOSTED_TOOLS}"
+        refuse(f"{field}.allowed_callers", reason, scope.drop)
+    return _less(tool, scope.hints | TOOL_HINTS)
 
 
-def _blocks(content: Any, field: str, drop: Drop) -> Any:
+def _blocks(content: Any, field: str, scope: Scope) -> Any:
     """Blocks without their hints; what is no list of blocks is left for Bedrock to judge."""
     if not isinstance(content, list):
         return content
-    return [_block(block, f"{field}.{index}", drop) for index, block in enumerate(content)]
+    return [_block(block, f"{field}.{index}", scope) for index, block in enumerate(content)]
 
 
-def _block(block: Any, field: str, drop: Drop) -> Any:
+def _block(block: Any, field: str, scope: Scope) -> Any:
     if not isinstance(block, dict):
         return block
     kind = text(block.get("type"))
     if kind in HOSTED_BLOCKS or (kind == "server_tool_use" and text(block.get("name")) in HOSTED_CALLS):
         unsupported(field, f"a block of type '{kind}' has no counterpart at Bedrock: {NO_HOSTED_TOOLS}")
-    block = _less(block, BLOCK_HINTS)
+    block = _less(block, scope.hints)
     if isinstance(block.get("source"), dict):
-        block = {**block, "source": _source(block["source"], f"{field}.source", drop)}
+        block = {**block, "source": _source(block["source"], f"{field}.source", scope)}
     if isinstance(block.get("content"), list):
-        block = {**block, "content": _blocks(block["content"], f"{field}.content", drop)}
+        block = {**block, "content": _blocks(block["content"], f"{field}.content", scope)}
     return block
 
 
-def _source(source: Body, field: str, drop: Drop) -> Body:
+def _source(source: Body, field: str, scope: Scope) -> Body:
     if source.get("type") in ("url", "file"):
         reason = f"a source of type '{source['type']}' has no counterpart at Bedrock, which fetches nothing"
         unsupported(field, f"{reason} and keeps no files", "Put the data in as base64.")
     content = source.get("content")
-    return {**source, "content": _blocks(content, f"{field}.content", drop)} if isinstance(content, list) else source
+    return {**source, "content": _blocks(content, f"{field}.content", scope)} if isinstance(content, list) else source
 
 
 def _less(value: Body, hints: frozenset[str]) -> Body:
@@ -147,7 +157,7 @@ FIELDS: dict[str, Handler] = {
     "stream": _only(False),
     "cache_control": _hint,
     "diagnostics": _hint,
-    # A batch job is never of the priority tier, which is all that these two values differ in.
+    # No call here is of the priority tier, which is all that these two values differ in.
     "service_tier": _only("auto", "standard_only"),
     "speed": _only("standard"),
     "inference_geo": _inference_geo,

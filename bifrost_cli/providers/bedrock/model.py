@@ -23,7 +23,9 @@ INVOKE = "InvokeModel"
 CONVERSE = "Converse"
 MODES = {"auto": None, "invoke": INVOKE, "converse": CONVERSE}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
-VENDOR = re.compile(r"(?:^|[./])(amazon|anthropic|cohere|deepseek|meta|mistral|openai|qwen)\.")
+VENDORS = "(amazon|anthropic|cohere|deepseek|meta|mistral|openai|qwen)"
+VENDOR = re.compile(rf"(?:^|[./]){VENDORS}\.")
+OF_PROFILE = re.compile(rf"(?:.*/)?[a-z-]+\.({VENDORS}\.[^/]+)")
 BARE_CLAUDE = re.compile(r"claude-")
 NOVA_2 = re.compile(r"amazon\.nova-2")
 TOP_K = {"amazon": ("inferenceConfig", "topK"), "cohere": ("k",)}
@@ -61,6 +63,12 @@ def vendor(name: str) -> str | None:
 def short(name: str) -> str:
     """An ARN's last part, which is the id; an id as it is."""
     return name.rpartition("/")[2]
+
+
+def counted(name: str) -> str:
+    """Whose tokens are counted: a profile's model, since CountTokens takes no profile (recorded 2025)."""
+    found = OF_PROFILE.fullmatch(name)
+    return found[1] if found else name
 
 
 def in_path(name: str) -> str:

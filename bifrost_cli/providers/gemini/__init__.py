@@ -1,4 +1,4 @@
-"""Gemini: files and file batches of Google's Developer API (`generativelanguage.googleapis.com`)."""
+"""Gemini: files, file batches and messages of Google's Developer API (`generativelanguage.googleapis.com`)."""
 
 from bifrost_cli.providers.gemini.api import Gemini
 

@@ -3,6 +3,7 @@
 import re
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from bifrost_cli.errors import BifrostError, ForbiddenError, UpstreamError
 
@@ -101,6 +102,16 @@ def tool_use(given: Any, salt: str) -> dict[str, Any]:
         "name": text(call.get("name")),
         "input": args if isinstance(args, dict) else {},
     }
+
+
+def salted(response: dict[str, Any], salt: str) -> str:
+    """What the ids are made from that an answer lacks: its own id, and `salt`."""
+    return f"{salt} {text(response.get('responseId'))}"
+
+
+def chance(response: dict[str, Any]) -> str:
+    """The salt of an answer that no other name tells from others: nothing where it has an id, which is enough."""
+    return "" if text(response.get("responseId")) else uuid4().hex
 
 
 def safe(id: str) -> str:

@@ -1,12 +1,13 @@
-"""Gemini's wire calls: Files and Batches of the Developer API, as of August 2026.
+"""Gemini's wire calls: Files, Batches and models of the Developer API, as of August 2026.
 
 Batches are made from files of lines, since their results come back under keys; such results are files, too.
 """
 
 import re
 from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from bifrost_cli.errors import (
 )
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.providers.gemini import failures, translate
+from bifrost_cli.providers.gemini import failures, messages, translate
 from bifrost_cli.providers.gemini.upload import upload
 from bifrost_cli.transport import Source, Transport
 
@@ -31,6 +32,8 @@ OTHER_JSONL_TYPES = ("text/plain", "application/json")
 VERSION = re.compile(r"v\d+[a-z0-9]*")
 ID = re.compile(r"[A-Za-z0-9_-]+")
 LARGEST_PAGE = 100
+MOST_MODELS = 1000
+"""Of a page."""
 CLOCKS_APART = timedelta(seconds=60)
 LOOKS = 60
 """How often a file of lines is looked at, a second apart, until it can be used."""
@@ -64,7 +67,16 @@ class Gemini(Provider):
             default="application/jsonl",
         ),
     )
-    capabilities = Capabilities(list_files=True, upload_files=True, batches=True, delete_batch=True, finds_by_tag=True)
+    capabilities = Capabilities(
+        list_files=True,
+        upload_files=True,
+        batches=True,
+        delete_batch=True,
+        finds_by_tag=True,
+        messages=True,
+        count_tokens=True,
+        list_models=True,
+    )
     """Counters are given while a batch runs; where one was recorded they stood still until its end (2026-08)."""
     limits = Limits(max_requests=200_000, max_bytes=2_000_000_000, one_model=True)
     """2 GB is documented. A number of requests is not, for this API; 200,000 is that of the same models on Google's
@@ -175,7 +187,7 @@ class Gemini(Provider):
             )
         file = await self._upload(part.source, f"bifrost-{part.tag}.jsonl", self._jsonl_types)
         name = await self._usable(file)
-        path = f"/{self._version}/models/{translate.model_name(part.model)}:batchGenerateContent"
+        path = self._call(translate.model_name(part.model), "batchGenerateContent")
         body = {"batch": {"displayName": part.tag, "inputConfig": {"fileName": name}}}
         return await self._batch("POST", path, json=body, paid=True)
 
@@ -241,6 +253,43 @@ class Gemini(Provider):
             if translate.member(batch.raw, "displayName") == part.tag:
                 return batch
         return None
+
+    # -- messages -----------------------------------------------------------------------------------------------
+
+    async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
+        model, body = self._translated(params)
+        path, read = self._call(model, "generateContent"), partial(messages.decode, model=model)
+        message: dict[str, Any] = await self.http.json("POST", path, json=body, once=True, read=read)
+        return message
+
+    async def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        model, body = self._translated(params)
+        path = self._call(model, "streamGenerateContent")
+        async with aclosing(self.http.events(path, json=body, params={"alt": "sse"})) as events:
+            async for event in messages.events(model, events):
+                yield event
+
+    async def count_tokens(self, params: dict[str, Any]) -> int:
+        model, body = self._translated(params)
+        path, whole = self._call(model, "countTokens"), messages.to_counted(model, body)
+        count: int = await self.http.json("POST", path, json=whole, once=True, read=messages.to_count)
+        return count
+
+    async def list_models(self) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = []
+        params: dict[str, Any] = {"pageSize": MOST_MODELS}
+        while True:
+            page = await self.http.json("GET", f"/{self._version}/models", params=params, read=messages.to_models)
+            models += page.data
+            if page.next is None:
+                return models
+            params["pageToken"] = page.next
+
+    def _translated(self, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return messages.encode(params, self.config["schema_form"], self._files, self.context.drop)
+
+    def _call(self, model: str, verb: str) -> str:
+        return f"/{self._version}/models/{model}:{verb}"
 
     async def _batches_since(self, since: datetime) -> AsyncIterator[Batch]:
         """Newest first."""

@@ -22,6 +22,7 @@ from bifrost_cli.errors import (
     for_status,
 )
 from bifrost_cli.providers.gemini.answers import count, object_of, objects, text
+from bifrost_cli.providers.gemini.checks import PROVIDER
 
 
 class Status(NamedTuple):
@@ -88,7 +89,14 @@ def to_error(given: Any, status: int) -> BifrostError:
     error = object_of(given)
     own = count(error.get("code"))
     kind, message = describe(error, own if own >= 400 else status)
-    return kind(message, hint=NEXT_STEPS.get(kind), retry_after=_retry_delay(error, message))
+    delay = _retry_delay(error, message)
+    return kind(message, hint=NEXT_STEPS.get(kind), provider=PROVIDER, retry_after=delay)
+
+
+def in_answer(answer: dict[str, Any]) -> BifrostError | None:
+    """The error that an answer of 200, or a piece of a stream, is; its code may be HTTP's or gRPC's."""
+    error = answer.get("error")
+    return to_error(error, count(object_of(error).get("code")) or 500) if error else None
 
 
 def describe(given: Any, status: int) -> tuple[type[BifrostError], str]:

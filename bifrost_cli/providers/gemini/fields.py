@@ -161,4 +161,5 @@ FIELDS: dict[str, Handler] = {
     "stream": only(False),
     "speed": only("standard"),
 }
-"""`model` is in the address of the batch. A batch runs in a tier of its own, which is what `service_tier` asks for."""
+"""`model` is in the address. A batch runs in a tier of its own, and a call in the standard one, which is what
+`service_tier` asks for."""

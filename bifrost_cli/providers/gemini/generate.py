@@ -1,7 +1,7 @@
 """`generateContent`: a request as `contents`, and a candidate's `parts` as content blocks.
 
 Member names go out in snake_case, which is what lines of file batches are read in (reported, July 2026: camelCase makes
-a line fail); answers come in camelCase.
+a line fail) and what a call takes as well (recorded 2026-08); answers come in camelCase.
 
 A model that thinks signs its function calls, and from Gemini 3 on refuses a call of the current turn that is sent back
 without. Anthropic's form has a place for a signature in thinking blocks only, so it rides there: in a block before the
@@ -40,6 +40,8 @@ NEXT = "bifrost-gemini-next:"
 OWN = "bifrost-gemini-thought:"
 UNSIGNED = "skip_thought_signature_validator"
 """The documented placeholder for calls that another model made, or whose thinking block a client did not send back."""
+FOREIGN: dict[str, Any] = {"type": "foreign"}
+"""Stands, while an answer is read, where a part has no form in a message: no thought before it waits any more."""
 MESSAGE = frozenset({"role", "content"})
 THINKING = frozenset({"type", "thinking", "signature", "data"})
 PLAIN = {"user": "user", "assistant": "model"}
@@ -217,12 +219,12 @@ def decode(response: dict[str, Any], salt: str, model: str) -> dict[str, Any]:
     Parts that a message has no form for (generated images, ...) make the whole answer stay beside it, as the member
     `body`. `salt` makes the ids that the answer lacks, `model` is its model where it names none.
     """
-    candidate = _candidate(response)
-    parts, reason = _parts(candidate), answers.text(candidate.get("finishReason"))
-    blocked = "" if reason else _blocked(response)
+    candidate = candidate_of(response)
+    parts, reason = parts_of(candidate), answers.text(candidate.get("finishReason"))
+    blocked = "" if reason else block_reason(response)
     if reason not in answers.STOPS and reason not in answers.REFUSALS and (reason or not (parts or blocked)):
         raise _failure(candidate, reason)
-    salt = f"{salt} {answers.text(response.get('responseId'))}"
+    salt = answers.salted(response, salt)
     content, known = _content(parts, salt)
     refusal = f"Gemini blocked the prompt: {blocked}" if blocked else _refusal(candidate, reason)
     stop = "refusal" if refusal else _stop_reason(reason, content)
@@ -240,15 +242,22 @@ def _failure(candidate: dict[str, Any], reason: str) -> BifrostError:
 def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], bool]:
     """The blocks, and whether they hold all of the parts."""
     content: list[dict[str, Any]] = []
-    known = True
-    for index, given in enumerate(parts):
+    calls = 0
+    for given in parts:
         if "text" in given:
             _text_part(given, content)
         elif "functionCall" in given:
-            _call_part(given, content, f"{salt} {index}")
-        else:
-            known = known and given.keys() <= {"thoughtSignature"}
-    return content, known
+            _call_part(given, content, f"{salt} {calls}")
+            calls += 1
+        elif is_foreign(given):
+            content.append(FOREIGN)
+    known = [block for block in content if block is not FOREIGN]
+    return known, len(known) == len(content)
+
+
+def is_foreign(given: Part) -> bool:
+    """Whether a part, neither text nor call, is something that a message has no form for."""
+    return not given.keys() <= {"thoughtSignature"}
 
 
 def _text_part(given: Part, content: list[dict[str, Any]]) -> None:
@@ -301,16 +310,18 @@ def _categories(candidate: dict[str, Any]) -> str:
     return f" ({', '.join(filter(None, blocked))})" if any(blocked) else ""
 
 
-def _blocked(response: dict[str, Any]) -> str:
+def block_reason(response: dict[str, Any]) -> str:
+    """Why the prompt was blocked; empty where it was not."""
     feedback = answers.object_of(response.get("promptFeedback"))
     reason, said = (answers.text(feedback.get(name)) for name in ("blockReason", "blockReasonMessage"))
     return f"{reason}: {said}" if reason and said else reason
 
 
-def _candidate(response: dict[str, Any]) -> dict[str, Any]:
+def candidate_of(response: dict[str, Any]) -> dict[str, Any]:
     """The first candidate, which is the only one where no others were asked for."""
     return next(iter(answers.objects(response.get("candidates"))), {})
 
 
-def _parts(candidate: dict[str, Any]) -> list[Part]:
+def parts_of(candidate: dict[str, Any]) -> list[Part]:
+    """What a candidate says; `content` and `parts` may be missing."""
     return answers.objects(answers.object_of(candidate.get("content")).get("parts"))

@@ -31,7 +31,7 @@ TOOL = frozenset(
         "eager_input_streaming",
     }
 )
-"""Of these `cache_control` and `eager_input_streaming` are hints: a batch does not stream."""
+"""Of these `cache_control` and `eager_input_streaming` are hints: Gemini streams no input, but gives calls whole."""
 TOOL_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
 TOOL_USE = HINTS | {"type", "id", "name", "input", "caller"}
 TOOL_RESULT = HINTS | {"type", "tool_use_id", "content", "is_error"}

@@ -27,7 +27,7 @@ from bifrost_cli.providers.gemini.checks import PROVIDER, Drop, Terms, dumps
 from bifrost_cli.providers.gemini.failures import CANCELLED, GRPC, RESOURCE_EXHAUSTED, describe
 from bifrost_cli.providers.gemini.models import traits
 
-T = TypeVar("T", File, Batch)
+T = TypeVar("T")
 ENDPOINT = "generateContent"
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -38,14 +38,14 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 def encode(request: Request, schema_form: str, files: str, drop: Drop) -> Line:
     """A line of batch input, `{"key","request"}`. `files` is the address that file ids are below."""
     params, custom_id = request["params"], request["custom_id"]
-    model, terms = _terms(params["model"], schema_form, files, drop)
+    model, terms = terms_for(params["model"], schema_form, files, drop)
     body = generate.encode(params, terms)
     return Line(custom_id, model, ENDPOINT, dumps({"key": custom_id, "request": body}, "params"))
 
 
 @lru_cache(maxsize=1024)
-def _terms(model: str, schema_form: str, files: str, drop: Drop) -> tuple[str, Terms]:
-    """The model's name, and the terms of requests to it."""
+def terms_for(model: str, schema_form: str, files: str, drop: Drop) -> tuple[str, Terms]:
+    """The model's name, and the terms of requests to it. `files` is the address that file ids are below."""
     name = model_name(model)
     return name, Terms(drop, traits(name), schema_form, files)
 
@@ -140,10 +140,10 @@ def to_file(answer: dict[str, Any]) -> File:
 
 def to_files(answer: dict[str, Any]) -> Page[File]:
     """A page of files."""
-    return _page(answer, "files", to_file)
+    return to_page(answer, "files", to_file)
 
 
-def _page(answer: dict[str, Any], name: str, to: Callable[[dict[str, Any]], T]) -> Page[T]:
+def to_page(answer: dict[str, Any], name: str, to: Callable[[dict[str, Any]], T]) -> Page[T]:
     """A page of a list; an empty one may be `{}`."""
     if answer and answer.keys().isdisjoint({name, "nextPageToken"}):
         raise BifrostError(f"Gemini's answer is no list of {name}.", hint="Is the address right?", provider=PROVIDER)
@@ -209,7 +209,7 @@ def to_batch(answer: dict[str, Any], now: datetime | None = None) -> Batch:
 
 def to_batches(answer: dict[str, Any]) -> Page[Batch]:
     """A page of batches. Those whose requests were inline lack their results here."""
-    return _page(answer, "operations", to_batch)
+    return to_page(answer, "operations", to_batch)
 
 
 def to_counts(given: Any, state: str) -> RequestCounts:

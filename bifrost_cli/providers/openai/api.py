@@ -13,7 +13,7 @@ from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.providers.openai import failures, messages, translate
+from bifrost_cli.providers.openai import failures, messages, own, translate
 from bifrost_cli.transport import Form, Source, Transport
 
 HOST = "api.openai.com"
@@ -96,8 +96,17 @@ class OpenAI(Provider):
     def owns(cls, line: dict[str, Any]) -> bool:
         return translate.owns(line)
 
+    @classmethod
+    def own_body(cls, line: dict[str, Any]) -> dict[str, Any]:
+        body = line.get("body")
+        return body if isinstance(body, dict) else {}
+
     def encode_own(self, line: dict[str, Any]) -> Line:
         return translate.encode_own(line)
+
+    @classmethod
+    def read_own(cls, line: dict[str, Any]) -> Request:
+        return own.read(line)
 
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         return translate.missing_result(batch, custom_id, line)

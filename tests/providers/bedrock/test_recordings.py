@@ -4,10 +4,14 @@ They are other people's data and no part of this project: the folder is `../shar
 BIFROST_RECORDINGS says.
 """
 
+import asyncio
 import os
+from base64 import b64decode
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import orjson
@@ -22,7 +26,9 @@ from bifrost_cli.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from bifrost_cli.providers.bedrock import converse, failures, invoke, translate
+from bifrost_cli.providers.base import Context
+from bifrost_cli.providers.bedrock import converse, failures, frames, invoke, messages, model, translate
+from tests.providers.bedrock import streams
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(os.environ.get("BIFROST_RECORDINGS") or ROOT.parent / "shared" / "recordings") / "bedrock"
@@ -125,6 +131,86 @@ def test_invoke_answers(name: str) -> None:
     message = invoke.decode(recorded["response"]["body"], "batch")
     assert Message.model_validate(message, strict=False).id.startswith("msg_bdrk_")
     assert message["usage"]["service_tier"] == "batch"
+
+
+def stream_of(recorded: dict[str, Any]) -> bytes:
+    """The bytes of a recorded stream; where only its frames were kept, some of them, as AWS encodes them."""
+    if recorded["response"]["body_base64"]:
+        return b64decode(recorded["response"]["body_base64"])
+    kept = [frame for frame in recorded["response"]["frames"] if "headers" in frame]
+    return b"".join(streams.event(frame["headers"][":event-type"], frame["payload"]) for frame in kept)
+
+
+async def events_of(recorded: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    """Anthropic's events of a recorded stream that comes in blocks of this size."""
+    name = unquote(recorded["request"]["path"].split("/")[2])
+    endpoint = model.INVOKE if "/invoke-" in recorded["request"]["path"] else model.CONVERSE
+    call, decode = messages.Call("", recorded["request"]["body"], name, endpoint, "id"), frames.decoder()
+    said = stream_of(recorded)
+
+    async def stream() -> AsyncIterator[frames.Frame]:
+        for start in range(0, len(said), size):
+            for frame in decode(said[start : start + size]):
+                yield frame
+
+    return [event async for event in messages.events(stream(), call)]
+
+
+@pytest.mark.parametrize("name", names("stream-*.json"))
+def test_streams(name: str) -> None:
+    recorded = read(name)
+    events = asyncio.run(events_of(recorded, 1 << 16))
+    assert asyncio.run(events_of(recorded, 13)) == events
+    streams.check_order(events)
+    message = streams.folded(events)
+    Message.model_validate(message, strict=False)
+    assert message["usage"]["service_tier"] == "standard"
+    assert "amazon-bedrock-invocationMetrics" not in events[-1]
+    assert all("p" not in event for event in events)
+    assert message["stop_reason"] == ("tool_use" if "tool" in name else "end_turn")
+
+
+@pytest.mark.parametrize("name", names("stream-converse-*.json"))
+def test_streams_come_to_what_a_whole_answer_of_the_same_would(name: str) -> None:
+    recorded = read(name)
+    request, path = recorded["request"]["body"], recorded["request"]["path"]
+    whole = streams.gathered(
+        [(frame.kind, orjson.loads(frame.payload)) for frame in frames.decoder()(stream_of(recorded))]
+    )
+    message = converse.decode(whole, request, unquote(path.split("/")[2]), "id", "standard")
+    assert streams.folded(asyncio.run(events_of(recorded, 1 << 16))) == message
+
+
+def test_what_the_recorded_streams_say() -> None:
+    said = {name: streams.folded(asyncio.run(events_of(read(name), 99))) for name in names("stream-*.json")}
+    kinds = {name: [block["type"] for block in message["content"]] for name, message in said.items()}
+    assert kinds["stream-converse-redacted.json"] == ["redacted_thinking", "redacted_thinking", "text"]
+    assert kinds["stream-converse-thinking.json"] == ["thinking", "text"]
+    assert kinds["stream-invoke-anthropic-tool.json"] == ["text", "tool_use", "tool_use"]
+    assert orjson.loads(said["stream-converse-text.json"]["content"][0]["text"])["city"] == "Paris"
+    assert said["stream-converse-tool-use.json"]["content"][1]["input"] == {"location": "Barcelona"}
+    assert said["stream-converse-tool-use-nova2.json"]["content"][0]["name"] == "weather"
+    usage = said["stream-converse-cache.json"]["usage"]
+    assert (usage["input_tokens"], usage["cache_creation_input_tokens"], usage["output_tokens"]) == (11, 1028, 236)
+
+
+def test_a_recorded_count() -> None:
+    recorded = read("count-tokens-invoke.json")
+    sent = orjson.loads(b64decode(recorded["request"]["body"]["input"]["invokeModel"]["body"]))
+    betas = tuple(sent.pop("anthropic_beta"))
+    del sent["anthropic_version"]
+    name = "us.anthropic.claude-sonnet-4-20250514-v1:0"
+    path, body = messages.encode_count({"model": name, **sent}, "auto", Context(betas=betas))
+    assert unquote(path) == recorded["request"]["path"], "of a profile, which is refused, the model is counted"
+    made = orjson.loads(b64decode(body["input"]["invokeModel"]["body"]))
+    assert made == {"anthropic_version": invoke.VERSION, "anthropic_beta": list(betas), **sent}
+
+
+@pytest.mark.parametrize("name", names("invoke-*.json"))
+def test_an_invoke_request_is_sent_as_it_was_recorded(name: str) -> None:
+    sent = read(name)["request"]["body"]
+    params = {key: value for key, value in sent.items() if key != "anthropic_version"}
+    assert messages.encode({"model": "anthropic.claude-x", **params}, "auto", Context()).body == sent
 
 
 @pytest.mark.parametrize("name", names("invoke-*.json"))

@@ -1,4 +1,5 @@
-"""Translation, one file per case in tests/golden/gemini: request -> exact batch line, result line -> exact result.
+"""Translation, one file per case in tests/golden/gemini: request -> exact batch line, result line -> exact result, and
+the pieces of a stream -> exact events.
 
 UPDATE_GOLDENS=1 writes the right-hand sides anew, to be read before they are kept.
 """
@@ -9,9 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
-from anthropic.types import Message
+from anthropic.types import Message, RawMessageStreamEvent
+from pydantic import TypeAdapter
 
 from bifrost_cli.providers.gemini import translate
+from bifrost_cli.providers.gemini.generate_stream import GenerateStream
 
 FOLDER = Path(__file__).resolve().parents[2] / "golden" / "gemini"
 CASES = sorted(FOLDER.glob("*.json"))
@@ -24,6 +27,9 @@ def translated(case: dict[str, Any]) -> tuple[str, Any]:
     if "request" in case:
         form, drop = case.get("schema_form", "json_schema"), frozenset(case.get("drop", ()))
         return "upstream", orjson.loads(translate.encode(case["request"], form, FILES, drop).body)
+    if "pieces" in case:
+        stream = GenerateStream("gemini-3.8-flash")
+        return "events", [event for piece in case["pieces"] for event in stream.tell(piece)] + list(stream.end())
     return "result", translate.decode_result(orjson.dumps(case["upstream"]), 1, "gemini-3.8-flash")
 
 
@@ -44,6 +50,14 @@ def test_a_result_is_a_message_to_the_vendors_own_types(path: Path) -> None:
     result = translated(orjson.loads(path.read_bytes()))[1]["result"]
     if result["type"] == "succeeded":
         Message.model_validate(result["message"], strict=True)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CASES if path.stem.startswith("stream-")], ids=lambda path: path.stem
+)
+def test_events_are_events_to_the_vendors_own_types(path: Path) -> None:
+    for event in translated(orjson.loads(path.read_bytes()))[1]:
+        TypeAdapter[Any](RawMessageStreamEvent).validate_python(event, strict=True)
 
 
 def test_there_are_goldens() -> None:

@@ -15,7 +15,9 @@ from anthropic.types import Message
 
 from bifrost_cli.errors import AuthError, BifrostError, InvalidRequestError, NotFoundError, RateLimitError
 from bifrost_cli.models import Batch
-from bifrost_cli.providers.gemini import failures, generate, translate, upload
+from bifrost_cli.providers.gemini import failures, generate, messages, translate, upload
+from bifrost_cli.providers.gemini.generate_stream import GenerateStream
+from tests.providers.gemini.folding import folded
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(os.environ.get("BIFROST_RECORDINGS") or ROOT.parent / "shared" / "recordings") / "gemini"
@@ -159,6 +161,42 @@ def test_frames_of_streams(path: Path) -> None:
         assert Message.model_validate(generate.decode(body, "a", "m")).model == body["modelVersion"]
 
 
+@pytest.mark.parametrize("path", found("stream-*.json"), ids=lambda path: path.stem)
+def test_streams(path: Path) -> None:
+    """The events come to the message that the frames, put together, are."""
+    response = orjson.loads(path.read_bytes())["response"]
+    given = response.get("sse_frames_first_and_last") or response["raw_sse"].split("\r\n\r\n")
+    frames = [orjson.loads(frame.removeprefix("data: ")) for frame in filter(None, given)]
+    stream = GenerateStream("m")
+    events = [event for frame in frames for event in stream.tell(frame)] + list(stream.end())
+    parts = [part for frame in frames for part in generate.parts_of(generate.candidate_of(frame))]
+    whole = {**frames[-1], "candidates": [{**frames[-1]["candidates"][0], "content": {"parts": parts}}]}
+    message = Message.model_validate(folded(events), strict=True)
+    assert message.model_dump(exclude_unset=True) == messages.decode(whole, "m")
+    used = frames[-1]["usageMetadata"]
+    assert message.usage.input_tokens + message.usage.output_tokens == used["totalTokenCount"]
+    assert message.stop_reason == ("tool_use" if "call" in path.stem else "end_turn")
+    assert events[0]["message"]["usage"]["input_tokens"] == frames[0]["usageMetadata"]["promptTokenCount"]
+
+
+def test_a_count_is_asked_for_as_the_recorded_one() -> None:
+    recorded = read("count-tokens")
+    tool = {"name": "counting_weather", "input_schema": {"type": "object"}}
+    params = {
+        "model": "gemini-3.5-flash",
+        "messages": [{"role": "user", "content": "What is the capital of France?"}],
+        "system": "Be terse.",
+        "tools": [tool],
+    }
+    model, body = messages.encode(params, "json_schema", "", frozenset())
+    made = messages.to_counted(model, body)["generateContentRequest"]
+    example = recorded["request"]["body"]["generateContentRequest"]
+    assert (made["model"], made["contents"]) == (example["model"], example["contents"])
+    assert made["system_instruction"] == example["systemInstruction"]
+    assert made.keys() - {"generation_config"} == {"model", "contents", "system_instruction", "tools"}
+    assert messages.to_count(recorded["response"]["body"]) == 61
+
+
 KINDS = {"bad-key": AuthError, "403": NotFoundError, "404": NotFoundError, "429": RateLimitError}
 
 
@@ -219,11 +257,11 @@ def test_every_recording_is_read_here() -> None:
         "files-upload-error",
         "error-",
         "stream-",
+        "count-tokens",
     )
     # Left: what only the wire calls meet (starts, redirects, bytes), another endpoint, and a Python object in print.
     left = {path.name for path in found("*") if not path.name.startswith(readers)}
     assert left == {
-        "count-tokens.json",
         "files-download-1-302.json",
         "files-download-2-200.json",
         "files-upload-1-start.json",

@@ -1,0 +1,19 @@
+"""List files with their sizes."""
+
+import os
+
+import anthropic
+
+client = anthropic.Anthropic(
+    base_url=os.environ.get("BIFROST_URL", "http://localhost:8080/anthropic"),
+    api_key="virtual-key-or-dummy-key",
+    default_headers={"x-model-provider": os.environ.get("PROVIDER", "anthropic")},
+)
+
+response = client.beta.files.list()
+
+for file in response.data:
+    print(f"File ID: {file.id}")
+    print(f"Filename: {file.filename}")
+    print(f"Size: {file.size} bytes")
+    print("---")

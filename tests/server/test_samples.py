@@ -1,0 +1,59 @@
+"""The scripts of samples/sdk, which make the calls of a well-known page about such gateways, for every provider."""
+
+import runpy
+import time
+from pathlib import Path
+
+import pytest
+
+from bifrost_cli.providers import PROVIDERS
+from tests.server.conftest import MODELS, Served
+
+SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "samples" / "sdk").glob("*.py"))
+SAYS = {
+    "client.py": "Base URL: ",
+    "client_provider.py": "Base URL: ",
+    "upload_file.py": "Filename: test_upload.txt",
+    "upload_jsonl.py": "File ID: ",
+    "list_files.py": "Size: 49 bytes",
+    "list_files_provider.py": "Name: test_upload.txt",
+    "delete_file.py": "Deleted file: ",
+    "download_file.py": "ile content:",
+    "create_batch.py": "Status: in_progress",
+    "list_batches.py": "Processing: ",
+    "retrieve_batch.py": "Errored: 0",
+    "cancel_batch.py": "Status: ",
+    "batch_results.py": "Response: [sandbox] answer to: What is 2+2?",
+    "workflow.py": "geography-question: [sandbox] answer to: What is the largest ocean?...",
+    "workflow_provider.py": "status = ended",
+    "messages.py": "Streamed: [sandbox] answer to: What is 2+2?",
+}
+GIVES_NO_UPLOAD_BACK = ("anthropic", "gemini")
+
+
+def run(script: str, served: Served, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pause = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 20))
+    monkeypatch.setenv("BIFROST_URL", served.base)
+    monkeypatch.setenv("PROVIDER", provider)
+    monkeypatch.setenv("MODEL", MODELS[provider])
+    runpy.run_path(str(SCRIPTS[0].parent / script), run_name="__main__")
+
+
+def test_each_script_is_known() -> None:
+    assert {path.name for path in SCRIPTS} == SAYS.keys()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("script", SAYS)
+def test_a_script_runs_with_the_official_sdk(
+    script: str, provider: str, served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if script.startswith("list_"):
+        served.sdk(provider).beta.files.upload(file=("test_upload.txt", b"x" * 49, "text/plain"))
+        run("create_batch.py", served, provider, monkeypatch)
+    run(script, served, provider, monkeypatch)
+    wanted = SAYS[script]
+    if script == "download_file.py" and provider in GIVES_NO_UPLOAD_BACK:
+        wanted = "Not downloadable: 400"
+    assert wanted in capsys.readouterr().out
