@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture lint types docs check clean
+.PHONY: help setup demo test compat torture lint types docs check clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ test: $(VENV)/dev  ## Run every test
 torture: $(VENV)/dev  ## Kill creates at every request and at random, run them again, count duplicates and losses
 	$(BIN)/python tests/torture
 
+compat: $(VENV)/dev  ## Run the samples with the 0.x, 1.x and 2.x lines of Anthropic's SDK, each in its own environment
+	$(BIN)/python tests/compat
+
 lint: $(VENV)/dev  ## Check style and that the generated parts of the README are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,7 +36,7 @@ docs: $(VENV)/dev  ## Write the generated parts of the README anew
 check: lint types test  ## All that CI runs
 
 clean:  ## Remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bifrost needs Python 3.11 or newer; set PYTHON=python3.x")'

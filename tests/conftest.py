@@ -33,6 +33,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # Keys are not to be asked for at a machine in the cloud.
     monkeypatch.setenv("BIFROST_HOME", str(home / "bifrost"))
     return home
 
@@ -44,6 +45,7 @@ def loopback_only() -> Iterator[None]:
 
     def guarded(self: socket.socket, address: object) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:  # type: ignore[index]
+            self.close()
             raise AssertionError(f"a test tried to reach {address}")
         connect(self, address)  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
 """The routes, each below `/v1` and below `/NAME/v1`, where NAME is the provider whose wire this is."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,16 +36,18 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def create_app(bifrost: Bifrost, public_url: str | None = None) -> ASGIApp:
-    """The gateway over one session. `public_url` is the address that callers use, where the calls do not tell."""
+def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = False) -> ASGIApp:
+    """The gateway over one session, which it closes at its end where it `owns` it. `public_url` is the address that
+    callers use, where the calls do not tell."""
     gateway = Gateway(bifrost, public_url)
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
-        gateway.background.resume()
-        yield
-        await gateway.creates.settle()
-        await gateway.background.stop()
+        async with bifrost if owns else nullcontext():
+            gateway.background.resume()
+            yield
+            await gateway.creates.settle()
+            await gateway.background.stop()
 
     routes = [
         Route(mount + path, _endpoint(gateway, handler), methods=[method])

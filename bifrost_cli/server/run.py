@@ -76,11 +76,10 @@ def owned(config: Config, public_url: str | None = None, *, trust_env: bool = Tr
     async def serving(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal app
         if scope["type"] == "lifespan":
-            async with Bifrost(config, client=gateway_client(trust_env=trust_env)) as bifrost:
-                app = create_app(bifrost, public_url)
-                await app(scope, receive, send)
-        elif app is not None:
-            await app(scope, receive, send)
+            bifrost = Bifrost(config, client=gateway_client(trust_env=trust_env))
+            app = create_app(bifrost, public_url, owns=True)
+        assert app is not None
+        await app(scope, receive, send)
 
     return serving
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,6 +19,14 @@ from tests.exam.subject import Subject, Time, Upstream, emulator, keyed
 
 USUAL, SLOW = 1.0, 200_000.0
 """Paces: a batch takes some seconds of the emulator's clock, or more than the days after which it expires."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def the_clients_of_storage_do_not_pause() -> Iterator[None]:
+    """Where a vendor's own client talks to its storage, its pauses are not the transport's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+        yield
 
 
 @dataclass

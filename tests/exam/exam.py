@@ -29,7 +29,6 @@ from bifrost_cli.errors import (
     OverloadedError,
     PendingError,
     RateLimitError,
-    UnsupportedError,
     UpstreamError,
     UsageError,
 )

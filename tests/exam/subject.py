@@ -26,7 +26,7 @@ from tests.exam.service import SERVICE
 
 T = TypeVar("T")
 MODEL = "anthropic.exam-model"
-"""A name that every emulator takes: all but those with `no-such` in them exist, some only with a vendor before a dot."""
+"""A name that every emulator takes; some want a vendor before a dot."""
 FILLER = "filler-"
 """How the ids of requests begin that only make a batch large enough for its provider."""
 

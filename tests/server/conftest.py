@@ -92,6 +92,7 @@ def served(shared: Served) -> Iterator[Served]:
 @pytest.fixture
 def gateway_over(tmp_path: Path) -> Callable[..., object]:
     """A gateway of a test's own, over any server: `with gateway_over(ANTHROPIC_BASE_URL=url) as served`."""
+
     @contextmanager
     def made(public_url: str | None = None, **environ: str) -> Iterator[Served]:
         keys = {"ANTHROPIC_API_KEY": "the-gateways-own-key", "OPENAI_API_KEY": "the-gateways-own-key"}

@@ -154,5 +154,3 @@ async def test_creates_that_fail_are_forgotten() -> None:
             await creates.once(("a",), fail)
     assert len(calls) == 2
     assert creates.running == {}
-
-

@@ -54,7 +54,9 @@ async def test_a_part_without_a_filename_is_a_file_all_the_same() -> None:
 )
 async def test_the_filename_is_the_last_component(sent: str, name: str) -> None:
     head = f'Content-Disposition: form-data; name="file"; {sent}\r\nContent-Type: text/plain\r\n\r\n'
-    upload, got = await read(form(b'Content-Disposition: form-data; name="expires_in_seconds"\r\n\r\n3600', head.encode()))
+    upload, got = await read(
+        form(b'Content-Disposition: form-data; name="expires_in_seconds"\r\n\r\n3600', head.encode())
+    )
     assert (upload.filename, upload.media_type, got) == (name, "text/plain", b"")
     assert upload.fields == {"expires_in_seconds": "3600"}
 

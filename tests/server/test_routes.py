@@ -165,9 +165,7 @@ def test_results_asked_too_early_are_not_there(gateway_over: Callable[..., Any],
         ({"x-forwarded-host": "a.example", "x-forwarded-prefix": "/llm/"}, "http://a.example/llm/anthropic"),
     ],
 )
-def test_results_url_is_where_the_caller_sees_this_server(
-    headers: dict[str, str], origin: str, served: Served
-) -> None:
+def test_results_url_is_where_the_caller_sees_this_server(headers: dict[str, str], origin: str, served: Served) -> None:
     id = batch(served, "anthropic").json()["id"]
     with served.http(**headers) as http:
         while (seen := http.get(f"/v1/messages/batches/{id}").json())["processing_status"] != "ended":

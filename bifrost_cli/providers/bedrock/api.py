@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
@@ -99,8 +98,6 @@ class Bedrock(Provider):
         """A region; keys are looked for where they are needed, since looking may ask the network."""
         if self._region is None:
             raise ConfigError("bedrock needs a region: set AWS_REGION.", provider=self.name)
-        if find_spec("botocore") is None:
-            raise ConfigError(f"bedrock needs packages of AWS. {aws.NEEDS_EXTRA}.", provider=self.name)
         aws.check_region(self._region, self.config.source("region"))
 
     def connect(self, client: httpx.AsyncClient) -> Transport:

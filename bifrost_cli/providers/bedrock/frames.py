@@ -25,18 +25,23 @@ def decoder() -> Decode:
     It raises BifrostError where a checksum is wrong, since there is no telling what follows. Making one raises
     ConfigError where botocore is not installed.
     """
-    try:
-        from botocore.eventstream import EventStreamBuffer, ParserError
-    except ImportError:
-        raise aws.missing_extra() from None
-    buffer = EventStreamBuffer()
+    buffer, unreadable = _buffer()
 
     def decode(block: bytes) -> Iterator[Frame]:
         buffer.add_data(block)
         try:
             for message in buffer:
                 yield Frame(str(message.headers.get(":event-type", "")), message.headers, message.payload)
-        except ParserError as error:
+        except unreadable as error:
             raise BifrostError(f"Bedrock's stream cannot be read: {error}.", provider=PROVIDER) from error
 
     return decode
+
+
+def _buffer() -> tuple[Any, type[Exception]]:
+    """botocore's buffer, which checks, and what it raises."""
+    try:
+        from botocore.eventstream import EventStreamBuffer, ParserError
+    except ImportError:
+        raise aws.missing_extra() from None
+    return EventStreamBuffer(), ParserError

@@ -49,7 +49,7 @@ def read(line: Object) -> Request:
         if value is not None:
             fields.get(name, _refuse_field)(made, f"body.{name}", value)
     _check_turns(made.get("messages"), f"body.{turns}")
-    return Request(custom_id=line.get("custom_id", ""), params=_settled(made))
+    return Request(custom_id=a_string(line.get("custom_id"), "custom_id"), params=_settled(made))
 
 
 def _endpoint(line: Object) -> tuple[str, Mapping[str, Field]]:

@@ -410,6 +410,7 @@ UNSUPPORTED: dict[str, list[Object]] = {
     "priority": [{**line(CHAT), "priority": 1}],
 }
 INVALID: dict[str, list[Object]] = {
+    "custom_id": [{**line(CHAT), "custom_id": value} for value in (None, 5)],
     "method": [{**line(CHAT), "method": "GET"}],
     "url": [{**line(CHAT), "url": value} for value in (None, [CHAT], "/v1/files")],
     "body": [{**line(CHAT), "body": value} for value in (None, [], "x")],
