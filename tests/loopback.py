@@ -32,7 +32,7 @@ class Scripted:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while request := await _read(reader):
+            while request := await _read(reader, writer):
                 self.received.append(request)
                 await self._answer(self.answers[min(len(self.received), len(self.answers)) - 1], writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -99,13 +99,15 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-async def _read(reader: asyncio.StreamReader) -> Received | None:
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Received | None:
     head = await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b""
     if not head:
         return None
     first, *rest = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in rest if ": " in line)}
     method, target, _ = first.split(" ")
+    if headers.get("expect") == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if headers.get("transfer-encoding") == "chunked":
         return Received(method, target, headers, await _chunks(reader))
     return Received(method, target, headers, await reader.readexactly(int(headers.get("content-length", "0"))))

@@ -8,10 +8,7 @@ import typer
 
 from bifrost_cli.cli.session import Session, sandboxed, with_session
 
-EPILOG = (
-    "Example: bifrost serve --sandbox, then anthropic.Anthropic(base_url='http://localhost:8080/anthropic', "
-    "api_key='any')\n\nExit codes: 0 ended by Ctrl-C or SIGTERM, 2 usage, 3 configuration."
-)
+EPILOG = "Example: bifrost serve --sandbox\n\nExit codes: 0 ended by Ctrl-C or SIGTERM, 2 usage, 3 configuration."
 
 
 @with_session()
@@ -41,7 +38,10 @@ def serve(
         typer.Option("--insecure", help="Listen beyond loopback. Anyone may use the keys. [BIFROST_SERVE_INSECURE]"),
     ] = False,
 ) -> None:
-    """Serve Anthropic's Files, Batch and Messages APIs over every provider, for any Anthropic SDK."""
+    """Serve Anthropic's Files, Batch and Messages APIs over every provider, for any Anthropic SDK.
+
+    Point the SDK at it: anthropic.Anthropic(base_url="http://localhost:8080/anthropic", api_key="any").
+    """
     from bifrost_cli.cli import render
     from bifrost_cli.config import Config
     from bifrost_cli.server import Settings

@@ -67,9 +67,14 @@ class Bifrost:
     # -- providers ----------------------------------------------------------------------------------------------
 
     @property
+    def chosen(self) -> str | None:
+        """The provider that a flag, a header or the configuration names."""
+        return self.given or (self.config.provider.text if self.config.provider else None)
+
+    @property
     def default(self) -> str:
         """The provider of what names none."""
-        return self.given or (self.config.provider.text if self.config.provider else HOME)
+        return self.chosen or HOME
 
     def adapter(self, name: str) -> Provider:
         """The adapter of a provider."""
@@ -161,8 +166,8 @@ class Bifrost:
         `unit` is what messages call a line. Where `skip` is given it is told of bad lines; the others make the plan.
         """
 
-        def route(model: str) -> tuple[str, str]:
-            return refs.route(model, given=self.given, default=self.default)
+        def route(model: str, otherwise: str) -> tuple[str, str]:
+            return refs.route(model, given=self.given, default=self.chosen or otherwise)
 
         options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
         path = str(Path(source).absolute()) if Path(source).is_file() else source

@@ -19,13 +19,14 @@ from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
 from bifrost_cli.errors import BifrostError, InputError, Problem, UnsupportedError, UsageError
 from bifrost_cli.models import Request
-from bifrost_cli.providers import PROVIDERS, load
+from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Line, Provider
 from bifrost_cli.transport import Source
 
 SHOWN_PROBLEMS = 20
 Skip = Callable[[Problem, dict[str, Any] | None], object]
-ModelRoute = Callable[[str], tuple[str, str]]
+ModelRoute = Callable[[str, str], tuple[str, str]]
+"""The provider of a model, and its name there; the second argument is the provider where nothing names one."""
 
 
 class Key(NamedTuple):
@@ -244,7 +245,7 @@ class Planner:
         """Whether a line in a provider's own form goes to that provider; its model then loses the prefix."""
         body = load(owner).own_body(line)
         named = body.get("model")
-        provider, model = self.route(named if isinstance(named, str) else "")
+        provider, model = self.route(named if isinstance(named, str) else "", owner)
         if provider == owner and model:
             body["model"] = model
         return provider == owner
@@ -254,7 +255,7 @@ class Planner:
             line["params"] = {**self.defaults, **line["params"]}
         if wrong := jsonl.check(line):
             raise UsageError(wrong)
-        provider, line["params"]["model"] = self.route(line["params"]["model"])
+        provider, line["params"]["model"] = self.route(line["params"]["model"], HOME)
         adapter = self.adapters(provider)
         return adapter, adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))
 

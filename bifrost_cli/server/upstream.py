@@ -8,7 +8,6 @@ request leaves is a failed connect here. (The package httpx-aiohttp tells a conn
 `ConnectTimeout`, on which a create would be repeated; hence this module.)
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ EXCEPTIONS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] =
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (asyncio.TimeoutError, httpx.ReadTimeout),
+    (TimeoutError, httpx.ReadTimeout),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientError, httpx.ReadError),
     (OSError, httpx.ReadError),
@@ -124,6 +123,6 @@ def _body(request: httpx.Request) -> bytes | AsyncIterator[bytes] | None:
 def _as_httpx() -> Iterator[None]:
     try:
         yield
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         kind = next(theirs for ours, theirs in EXCEPTIONS if isinstance(error, ours))
         raise kind(str(error) or type(error).__name__) from error

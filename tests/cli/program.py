@@ -25,7 +25,7 @@ from bifrost_cli.cli.app import app
 from bifrost_cli.sandbox import environment
 
 PROGRAM = (sys.executable, "-m", "bifrost_cli")
-PATIENCE = 30.0
+PATIENCE = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)")
 ON_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -174,12 +174,12 @@ def on_terminal(*arguments: object, columns: int = 140, stdout: Any = None, **va
         env={**os.environ, "TERM": "xterm-256color", **variables},
     )
     os.close(inner)
-    try:
-        with process:
+    with process:
+        try:
             yield Terminal(process, handle)
+        finally:
             process.kill()
-    finally:
-        os.close(handle)
+            os.close(handle)
 
 
 def interrupt(process: subprocess.Popen[Any]) -> None:

@@ -171,7 +171,7 @@ def test_watching_where_there_is_nothing_yet(sandbox: Sandbox) -> None:
 # -- questions ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "question"), [("files", "Delete 2 files?"), ("batch", "Delete 2 batches?")])
+@pytest.mark.parametrize(("kind", "question"), [("files", "Delete 2 files?"), ("batch", "Delete 2 batches and the results?")])
 def test_delete_asks_and_no_deletes_nothing(sandbox: Sandbox, two: Path, kind: str, question: str) -> None:
     make = ["files", "upload", two] if kind == "files" else ["batch", "create", two, "--new"]
     ids = [bifrost(*make, "-q").words[0] for _ in range(2)]

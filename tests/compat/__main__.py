@@ -1,7 +1,7 @@
-"""Each line of Anthropic's SDK, in an environment of its own, runs every script of samples/sdk against `serve --sandbox`.
+"""Each line of Anthropic's SDK, in an environment of its own, runs every script of samples/sdk against the gateway.
 
-The lines differ on the wire: keys, versions, `?beta=true`, beta headers, the shape of a list of files, and how bytes are
-uploaded. Run it as `make compat`; `.compat` holds the environments.
+The lines differ on the wire: keys, versions, `?beta=true`, beta headers, the shape of a list of files, and how bytes
+are uploaded. Run it as `make compat`; `.compat` holds the environments.
 """
 
 import subprocess

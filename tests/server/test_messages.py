@@ -1,4 +1,4 @@
-"""Messages, whole and streamed: Anthropic's order, what goes wrong before and after the first byte, callers who leave."""
+"""Messages, whole and streamed: Anthropic's order, failures before and after the first byte, callers who leave."""
 
 import asyncio
 import re

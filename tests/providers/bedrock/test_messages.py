@@ -306,6 +306,7 @@ async def test_what_comes_after_the_end_is_not_waited_for() -> None:
 
 
 ODD_REASONING = {"reasoningContent": {"redactedContent": "?"}}
+ODD_REASONING = {"reasoningContent": {"redactedContent": "?"}}
 BROKEN = [
     CONVERSE_STREAM[0][:-1] + b"!",
     b"{}" * 20,
