@@ -7,7 +7,7 @@ import typer
 
 from bifrost_cli.cli.files import confirm
 from bifrost_cli.cli.session import Session, with_session
-from bifrost_cli.errors import UsageError
+from bifrost_cli.errors import BifrostError, UsageError
 
 if TYPE_CHECKING:
     from bifrost_cli.core.bifrost import Bifrost
@@ -119,23 +119,29 @@ def list_(
 ) -> None:
     """List batches, newest first. `-p all` lists every configured provider."""
     from bifrost_cli.cli import live, render
+    from bifrost_cli.cli.listing import of_each
     from bifrost_cli.core.combine import group
 
     screen, every = render.Screen(json=session.json, quiet=session.quiet), session.takes_all()
     if watch and not screen.tables:
         raise UsageError("--watch needs a terminal.", hint="For scripts there is `bifrost batch wait`.")
 
-    async def listed(bifrost: "Bifrost") -> list["Batch"]:
+    async def listed(bifrost: "Bifrost") -> tuple[list["Batch"], BifrostError | None]:
         names = bifrost.configured() if every else [bifrost.default]
         wanted = None if all else limit
-        found = [batch for name in names async for batch in bifrost.list_batches(provider=name, limit=wanted)]
+        found, failed = await of_each(names, lambda name: bifrost.list_batches(provider=name, limit=wanted), screen)
         newest_first = sorted(found, key=lambda batch: batch.created_at, reverse=True)
-        return group(newest_first, bifrost.journal.siblings)
+        return group(newest_first, bifrost.journal.siblings), failed
+
+    async def current(bifrost: "Bifrost") -> list["Batch"]:
+        return (await listed(bifrost))[0]
 
     if watch:
-        session.run(lambda bifrost: live.watch(screen, lambda: listed(bifrost)))
-    else:
-        screen.batches(session.run(listed))
+        return session.run(lambda bifrost: live.watch(screen, lambda: current(bifrost)))
+    batches, failed = session.run(listed)
+    screen.batches(batches)
+    if failed:
+        raise failed
 
 
 @app.command("get", epilog=f"Example: bifrost batch get openai:batch_01ab\n\n{CODES}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bifrost_cli.cli.session import Session, duration, with_session
-from bifrost_cli.errors import UsageError
+from bifrost_cli.errors import BifrostError, UsageError
 
 if TYPE_CHECKING:
     from bifrost_cli.core.bifrost import Bifrost
@@ -81,15 +81,19 @@ def list_(
 ) -> None:
     """List files, newest first. `-p all` lists every configured provider."""
     from bifrost_cli.cli import render
+    from bifrost_cli.cli.listing import of_each
 
     screen, every = render.Screen(json=session.json, quiet=session.quiet), session.takes_all()
 
-    async def go(bifrost: "Bifrost") -> list["File"]:
+    async def listed(bifrost: "Bifrost") -> tuple[list["File"], BifrostError | None]:
         names = bifrost.configured() if every else [bifrost.default]
         wanted = None if all else limit
-        return [file for name in names async for file in bifrost.list_files(provider=name, limit=wanted)]
+        return await of_each(names, lambda name: bifrost.list_files(provider=name, limit=wanted), screen)
 
-    screen.files(session.run(go))
+    files, failed = session.run(listed)
+    screen.files(files)
+    if failed:
+        raise failed
 
 
 @app.command("get", epilog=f"Example: bifrost files get openai:file-01ab\n\n{CODES}")

@@ -30,6 +30,7 @@ from bifrost_cli.transport import ATTEMPTS, Source, Transport
 
 JOBS = "/model-invocation-jobs"
 JOB = "/model-invocation-job"
+NEWEST_FIRST = {"sortBy": "CreationTime", "sortOrder": "Descending"}
 PREFIX = re.compile(r"[-!_*'().A-Za-z0-9]+(/[-!_*'().A-Za-z0-9]+)*")
 BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 ROLE = re.compile(r"arn:aws(-[^:]+)?:iam::[0-9]{12}:role/.+")
@@ -122,7 +123,7 @@ class Bedrock(Provider):
     def store(self) -> Store:
         """S3."""
         options = (self.config.get(name) for name in ("s3_url", "ca_bundle", "kms_key_id"))
-        return Store(self.credentials, self.region, *options)
+        return Store(self.credentials, self.region, *options, attempts=self.context.attempts or ATTEMPTS)
 
     @cached_property
     def base(self) -> Place:
@@ -278,8 +279,14 @@ class Bedrock(Provider):
         folder = self.base / "batches" / translate.job_name(part.tag)
         body = translate.job_request(part, folder, role, hours, self.config.get("kms_key_id"))
         await self.store.upload(translate.input_place(body), part.source, media_type="application/jsonl")
-        answer = await self.http.json("POST", JOB, json=body, paid=True)
-        return translate.to_batch(translate.just_created(body, answer["jobArn"]))
+        batch: Batch = await self.http.json(
+            "POST",
+            JOB,
+            json=body,
+            paid=True,
+            read=lambda answer: translate.to_batch(translate.just_created(body, answer["jobArn"])),
+        )
+        return batch
 
     async def list_batches(self, *, limit: int, after: str | None = None) -> Page[Batch]:
         """Jobs and small batches, merged by the time they were created.
@@ -287,9 +294,9 @@ class Bedrock(Provider):
         A cursor holds the token of a page of jobs, how many of it were shown, and the last small batch shown.
         """
         token, shown, last = _cursor(after)
-        jobs, token_after = await self._jobs(limit + shown, token)
+        jobs, token_after = await self._jobs({**NEWEST_FIRST, "maxResults": min(limit + shown, 1000)}, token)
         ids: list[Batch | str] = [*await self._small_ids(limit + 1, last)]
-        rest: list[Batch | str] = [translate.to_batch(job) for job in jobs[shown:]]
+        rest: list[Batch | str] = [*jobs[shown:]]
         page = list(itertools.islice(heapq.merge(rest, ids, key=_created_at, reverse=True), limit))
         took = [item for item in page if isinstance(item, str)]
         shown += len(page) - len(took)
@@ -299,10 +306,11 @@ class Bedrock(Provider):
         following = None if ended else _to_cursor(token, shown, took[-1] if took else last)
         return Page(list(await asyncio.gather(*(self._seen(item) for item in page))), following)
 
-    async def _jobs(self, limit: int, token: str) -> tuple[list[dict[str, Any]], str]:
-        params: dict[str, Any] = {"maxResults": min(limit, 1000), "sortBy": "CreationTime", "sortOrder": "Descending"}
-        answer = await self.http.json("GET", JOBS, params=params | ({"nextToken": token} if token else {}))
-        return answer.get("invocationJobSummaries") or [], answer.get("nextToken") or ""
+    async def _jobs(self, params: dict[str, Any], token: str = "") -> tuple[list[Batch], str]:
+        """A page of jobs, and the token of the next."""
+        params = params | ({"nextToken": token} if token else {})
+        page: Page[Batch] = await self.http.json("GET", JOBS, params=params, read=translate.to_batches)
+        return page.data, page.next or ""
 
     async def _small_ids(self, limit: int, after: str) -> list[str]:
         """Up to `limit` ids of small batches, newest first; without a bucket there are none."""
@@ -323,7 +331,8 @@ class Bedrock(Provider):
         region, job = JobId.of(id)
         if sync.is_sync(job):
             return translate.to_batch(await self.small.job(job))
-        return translate.to_batch(await self._control(region).json("GET", f"{JOB}/{job}"))
+        batch: Batch = await self._control(region).json("GET", f"{JOB}/{job}", read=translate.to_batch)
+        return batch
 
     async def cancel_batch(self, id: str) -> Batch:
         region, job = JobId.of(id)
@@ -372,9 +381,8 @@ class Bedrock(Provider):
             id = await self.small.find(part.tag, since)
             return translate.to_batch(await self.small.job(id)) if id else None
         name = translate.job_name(part.tag)
-        answer = await self.http.json("GET", JOBS, params={"nameContains": name, "sortOrder": "Descending"})
-        jobs = [job for job in answer.get("invocationJobSummaries") or [] if job.get("jobName") == name]
-        return translate.to_batch(jobs[0]) if jobs else None
+        jobs, _ = await self._jobs({**NEWEST_FIRST, "nameContains": name})
+        return next((job for job in jobs if job.raw.get("jobName") == name), None)
 
     # -- messages -----------------------------------------------------------------------------------------------
 

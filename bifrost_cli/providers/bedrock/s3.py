@@ -85,13 +85,15 @@ class Head:
 
 @dataclass
 class Store:
-    """S3, or a server with its wire at `endpoint`. Every object it writes is encrypted with `kms_key`, if given."""
+    """S3, or a server with its wire at `endpoint`. Every object it writes is encrypted with `kms_key`, if given; `attempts` is
+    how often a call is sent at most."""
 
     credentials: Credentials
     region: str
     endpoint: str | None = None
     ca_bundle: str | None = None
     kms_key: str | None = None
+    attempts: int = ATTEMPTS
 
     @cached_property
     def client(self) -> Any:
@@ -104,7 +106,7 @@ class Store:
             connect_timeout=10,
             read_timeout=60,
             max_pool_connections=20,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if self.endpoint else None,

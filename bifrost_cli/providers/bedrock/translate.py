@@ -14,6 +14,7 @@ from bifrost_cli.models import (
     BatchError,
     BatchResult,
     File,
+    Page,
     ProcessingStatus,
     Request,
     RequestCounts,
@@ -215,6 +216,12 @@ def to_batch(job: dict[str, Any]) -> Batch:
         errors=_errors(job, state),
         raw=job,
     )
+
+
+def to_batches(answer: dict[str, Any]) -> Page[Batch]:
+    """A page of jobs."""
+    jobs = answer.get("invocationJobSummaries") or []
+    return Page([to_batch(job) for job in jobs], text(answer.get("nextToken")) or None)
 
 
 def to_counts(job: dict[str, Any], state: str) -> RequestCounts:
