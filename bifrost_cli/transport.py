@@ -10,12 +10,13 @@ import io
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from pathlib import Path
 from time import time
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import httpx
@@ -116,10 +117,9 @@ class Form(NamedTuple):
     def check(self) -> None:
         """Raise InvalidRequestError where the filename would arrive as another: forms escape, and nobody unescapes."""
         if any(character in '"\\' or character < " " for character in self.filename):
-            raise InvalidRequestError(
-                f"A file cannot be uploaded as {self.filename!r}: forms change quotes, backslashes and control characters.",
-                hint="Give it another name.",
-            )
+            why = "forms change quotes, backslashes and control characters"
+            message = f"A file cannot be uploaded as {self.filename!r}: {why}."
+            raise InvalidRequestError(message, hint="Give it another name.")
 
 
 @dataclass
@@ -222,15 +222,14 @@ class Transport:
 
         return await self._repeat(attempt, paid=paid or once)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> "Streamed":
         """GET whose body is read by the caller, block by block. A break midway raises NetworkError.
 
         With `json` it is a POST that is sent `once` (see `request`). A redirect of a GET is followed within the same
@@ -250,13 +249,7 @@ class Transport:
             )
             return await self._send(request, paid=False, stream=True, hops=0 if once else HOPS)
 
-        response = await self._repeat(attempt, paid=once)
-        try:
-            yield response
-        except httpx.TransportError as error:
-            raise self._broken(error, paid=False) from error
-        finally:
-            await response.aclose()
+        return Streamed(lambda: self._repeat(attempt, paid=once), lambda error: self._broken(error, paid=False))
 
     async def events(self, path: str, *, json: Any, **options: Any) -> AsyncGenerator[sse.Event]:
         """The server-sent events that a POST is answered with."""
@@ -383,6 +376,31 @@ def _origin(address: str) -> tuple[str, str, int | None] | None:
 async def _blocks(file: Reading) -> AsyncIterator[bytes]:
     while block := file.read(BLOCK):
         yield block
+
+
+class Streamed:
+    """An answer whose body is being read, as a context manager that gives the response.
+
+    It is not made of a generator: one that is left suspended (a pipe closed at the other end) is closed by the event
+    loop on its own, beside the generator that reads from it.
+    """
+
+    def __init__(
+        self, begin: Callable[[], Awaitable[httpx.Response]], broken: Callable[[httpx.TransportError], BifrostError]
+    ) -> None:
+        self._begin = begin
+        self._broken = broken
+
+    async def __aenter__(self) -> httpx.Response:
+        self._response = await self._begin()
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._response.aclose()
+        if isinstance(error, httpx.TransportError):
+            raise self._broken(error) from error
 
 
 def passing(error: BaseException) -> bool:

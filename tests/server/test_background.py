@@ -1,5 +1,6 @@
 """Small batches whose work the gateway does itself, and goes on with after a restart."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -34,7 +35,7 @@ async def test_a_batch_that_nobody_works_on_is_taken_up_at_the_start(
         deadline = time.monotonic() + 20
         while (seen := sdk.messages.batches.retrieve(batch.id)).processing_status != "ended":
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
         assert seen.request_counts.succeeded == 3
         assert {result.custom_id for result in sdk.messages.batches.results(batch.id)} == {"r0", "r1", "r2"}
         sdk.close()

@@ -122,8 +122,9 @@ class Bedrock(Provider):
     @cached_property
     def store(self) -> Store:
         """S3."""
-        options = (self.config.get(name) for name in ("s3_url", "ca_bundle", "kms_key_id"))
-        return Store(self.credentials, self.region, *options, attempts=self.context.attempts or ATTEMPTS)
+        url, ca_bundle, kms_key = (self.config.get(name) for name in ("s3_url", "ca_bundle", "kms_key_id"))
+        attempts = self.context.attempts or ATTEMPTS
+        return Store(self.credentials, self.region, url, ca_bundle, kms_key, attempts)
 
     @cached_property
     def base(self) -> Place:

@@ -18,7 +18,7 @@ servers refuse them.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -85,8 +85,10 @@ class Head:
 
 @dataclass
 class Store:
-    """S3, or a server with its wire at `endpoint`. Every object it writes is encrypted with `kms_key`, if given; `attempts` is
-    how often a call is sent at most."""
+    """S3, or a server with its wire at `endpoint`. Every object it writes is encrypted with `kms_key`, if given.
+
+    `attempts` is how often a call is sent at most.
+    """
 
     credentials: Credentials
     region: str
@@ -163,13 +165,14 @@ class Store:
     async def head(self, place: Place) -> Head:
         """An object's metadata. Raises NotFoundError."""
         answer = await self._call("head_object", place)
-        modified = answer["LastModified"]
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        now = parsedate_to_datetime(date) if date else datetime.now(modified.tzinfo)
-        kind = answer.get("ContentType") or "application/octet-stream"
-        metadata = {name.lower(): value for name, value in (answer.get("Metadata") or {}).items()}
-        age = (now - modified).total_seconds()
-        return Head(answer["ETag"], answer["ContentLength"], modified, kind, metadata, age)
+        with self._making_sense(place):
+            modified = answer["LastModified"]
+            date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+            now = parsedate_to_datetime(date) if date else datetime.now(modified.tzinfo)
+            kind = answer.get("ContentType") or "application/octet-stream"
+            metadata = {name.lower(): value for name, value in (answer.get("Metadata") or {}).items()}
+            age = (now - modified).total_seconds()
+            return Head(answer["ETag"], answer["ContentLength"], modified, kind, metadata, age)
 
     async def get(self, place: Place) -> bytes:
         """A small object, whole. Raises NotFoundError."""
@@ -205,7 +208,8 @@ class Store:
         answer = await self._call(
             "list_objects_v2", Place(place.bucket, ""), Prefix=place.key, MaxKeys=min(limit, PAGE), **options
         )
-        found = [Entry(item["Key"], item["Size"], item["LastModified"]) for item in answer.get("Contents", ())]
+        with self._making_sense(place):
+            found = [Entry(item["Key"], item["Size"], item["LastModified"]) for item in answer.get("Contents", ())]
         return found, bool(found) and bool(answer.get("IsTruncated"))
 
     async def walk(self, place: Place, *, after: str = "") -> AsyncIterator[Entry]:
@@ -256,6 +260,15 @@ class Store:
         if isinstance(error, BotoCoreError):
             return NetworkError(f"The connection to S3 failed: {error}.", hint=self._where(), provider=PROVIDER)
         return None
+
+    @contextlib.contextmanager
+    def _making_sense(self, place: Place) -> Iterator[None]:
+        """Reading an answer; one that lacks what S3's always have is not from S3."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError) as error:
+            odd = f"{place}: the answer has a form that makes no sense for S3."
+            raise BifrostError(odd, hint=self._where(), provider=PROVIDER) from error
 
     def _where(self) -> str:
         at = self.endpoint or f"S3 in {self.region}"
