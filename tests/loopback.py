@@ -29,8 +29,10 @@ class Scripted:
     answers: list[bytes | Talk | None]
     url: str = ""
     received: list[Received] = field(default_factory=list)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list, repr=False)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         try:
             while request := await _read(reader, writer):
                 self.received.append(request)
@@ -60,6 +62,9 @@ async def scripted(*answers: "bytes | Talk | None") -> AsyncIterator[Scripted]:
         yield script
     finally:
         server.close()
+        for writer in script.writers:
+            writer.close()
+        await asyncio.sleep(0)
 
 
 def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> bytes:

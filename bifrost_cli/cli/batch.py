@@ -253,6 +253,7 @@ def wait(
     """Wait for batches to end."""
     from bifrost_cli.cli import render, steps
     from bifrost_cli.cli.output import Output
+    from bifrost_cli.errors import PartialError
 
     session.note_ids(ids)
     session.tail = steps.tail_of(output, order, force=force)
@@ -265,10 +266,13 @@ def wait(
         with ExitStack() as stack:
             paths = steps.places(ids, output)
             places = {id: stack.enter_context(Output(path, force=force)) for id, path in paths.items()}
-            ended = await job.wait(ids, pace)
-            if not places:
-                return job.show_ended(list(ended.values()))
-            await steps.each_to_its_end([job.read(id, place, reading) for id, place in places.items()])
+            ended, failed = await job.wait(ids, pace)
+            try:
+                await job.deliver(ended, places, reading)
+            except PartialError as partial:
+                raise failed or partial from None
+            if failed:
+                raise failed
 
     session.run(go)
 

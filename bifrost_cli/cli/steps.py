@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 from bifrost_cli.cli import live
 from bifrost_cli.cli.input import opened
 from bifrost_cli.cli.output import Output
-from bifrost_cli.cli.render import Failures, Screen
+from bifrost_cli.cli.render import Failures, Screen, sentence
 from bifrost_cli.cli.session import Session, duration
 from bifrost_cli.cli.skipped import Skipped
 from bifrost_cli.config import Config, state_folder
@@ -179,18 +179,37 @@ class Job:
 
     # -- wait ---------------------------------------------------------------------------------------------------
 
-    async def wait(self, ids: Sequence[str], pace: Pace) -> dict[str, Batch]:
-        """Follow batches to their ends, side by side. What goes wrong with one is raised when the others are done."""
+    async def wait(self, ids: Sequence[str], pace: Pace) -> tuple[dict[str, Batch], BifrostError | None]:
+        """Follow batches to their ends, side by side: those that ended, and the first error of the others."""
         ended: dict[str, Batch] = {}
+        errors: list[BifrostError] = []
 
         async def follow(id: str) -> None:
-            async for batch in self.bifrost.wait_batch(id, timeout=pace.timeout, poll=pace.poll):
+            try:
+                async for batch in self.bifrost.wait_batch(id, timeout=pace.timeout, poll=pace.poll):
+                    waiting.update(id, batch)
                 ended[id] = batch
-                waiting.update(id, batch)
+            except BifrostError as error:
+                errors.append(error)
+                if len(ids) > 1:
+                    self.screen.say(f"{id}: {sentence(error)}", style="red")
 
         with live.Waiting(self.screen).shown() as waiting:
-            await each_to_its_end([follow(id) for id in dict.fromkeys(ids)])
-        return ended
+            await asyncio.gather(*(follow(id) for id in dict.fromkeys(ids)))
+        return ended, errors[0] if errors else None
+
+    async def deliver(self, ended: Mapping[str, Batch], places: Mapping[str, Output], reading: Reading) -> None:
+        """Show how batches ended, or write the results of each to its place, and then raise the first error."""
+        if not places:
+            return self.show_ended(list(ended.values()))
+        errors = []
+        for id in ended:
+            try:
+                await self.read(id, places[id], reading)
+            except BifrostError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def show_ended(self, ended: Sequence[Batch]) -> None:
         """How batches ended. Raises PartialError where requests did not succeed."""
@@ -257,14 +276,6 @@ async def write(results: AsyncIterator[BatchResult], place: Output, counted: Cal
     place.finish()
 
 
-async def each_to_its_end(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Let all of it finish, then raise the first error."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
 def check_source(input: str | None, file_id: str | None, *, changes: object) -> None:
     """Raise UsageError where not one source of requests is given, or options that would change a file's requests."""
     if (input is None) == (file_id is None):
@@ -285,8 +296,10 @@ def tail_of(output: str | None, order: Order, *, force: bool) -> list[str]:
 
 def places(ids: Sequence[str], output: str | None) -> dict[str, str]:
     """Where each batch's results go: the path itself, or files in the folder that it names for several."""
-    if output is None or len(set(ids)) == 1:
-        return {ids[0]: output} if output is not None else {}
+    if output is None:
+        return {}
+    if len(set(ids)) == 1 and (not output or not Path(output).is_dir()):
+        return {ids[0]: output}
     if output == "-":
         raise UsageError("The results of several batches do not go to stdout.", hint="Give -o the name of a folder.")
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import NEVER
 from tests.cli.program import Sandbox, ask, bifrost, kinds, piped, results_in, written
+from tests.loopback import closed_port
 
 BOTH = pytest.mark.parametrize("provider", ["anthropic", "openai"])
 
@@ -38,6 +39,18 @@ def test_p_all_leaves_out_providers_without_a_key(sandbox: Sandbox, two: Path, m
     id = created(two, "-p", "openai")
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert bifrost("batch", "list", "-p", "all", "-q").words[0] == id
+
+
+def test_a_provider_that_fails_hides_none_of_the_others(
+    sandbox: Sandbox, two: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
+    id = created(two)
+    (file,) = bifrost("files", "upload", two, "-q").words
+    monkeypatch.setenv("OPENAI_BASE_URL", closed_port())
+    for kind, there in (("batch", id), ("files", file)):
+        ran = bifrost(kind, "list", "-p", "all", "-q", code=7)
+        assert there in ran.words
+        assert "openai could not be reached" in ran.err
 
 
 def test_watching_needs_a_terminal(sandbox: Sandbox) -> None:
@@ -135,10 +148,15 @@ def test_several_batches_are_waited_for_side_by_side(sandbox: Sandbox, two: Path
     assert f"bifrost batch results {ids[1]} --errors-only" in ran.err
 
 
-def test_what_is_wrong_with_one_batch_does_not_keep_the_others_results(sandbox: Sandbox, two: Path) -> None:
-    good = created(two)
-    ran = bifrost("batch", "wait", "msgbatch_none", good, "-o", "made", code=4)
-    assert "msgbatch_none" in ran.err
+def test_what_is_wrong_with_one_batch_is_said_and_keeps_nobody_from_the_others_results(
+    sandbox: Sandbox, two: Path, mixed: Path
+) -> None:
+    good, bad = created(two), created(mixed)
+    ran = bifrost("batch", "wait", "msgbatch_none", bad, good, "-o", "made", code=4)
+    assert ran.err.splitlines()[0].startswith("msgbatch_none: ")
+    assert {path.name for path in Path("made").iterdir()} == {f"{good}.jsonl", f"{bad}.jsonl"}
+    ran = bifrost("batch", "wait", "msgbatch_none", good, code=4)
+    assert ran.object["id"] == good
 
 
 @pytest.mark.parametrize("pace", [0.3])

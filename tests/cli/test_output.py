@@ -229,6 +229,13 @@ def test_several_batches_overwrite_nothing_unasked(sandbox: Sandbox, two: Path) 
     assert kinds(results_in(f"made/{second}.jsonl")) == SUCCEEDED
 
 
+def test_a_folder_that_is_there_takes_the_file_of_one_batch_too(sandbox: Sandbox, two: Path) -> None:
+    id = ended(two)
+    Path("made").mkdir()
+    bifrost("batch", "wait", id, "-o", "made")
+    assert kinds(results_in(f"made/{id}.jsonl")) == SUCCEEDED
+
+
 def test_the_same_batch_named_twice_is_one(sandbox: Sandbox, two: Path) -> None:
     id = ended(two)
     bifrost("batch", "wait", id, id, "-o", "out.jsonl")

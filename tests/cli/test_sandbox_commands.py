@@ -53,6 +53,7 @@ def test_env_prints_exports_that_a_shell_evaluates_and_json_for_others() -> None
     ran = bifrost("sandbox", "env", "--port", 8123)
     assert {tuple(map(len, (shlex.split(line), line.split(" ", 1)))) for line in ran.out.splitlines()} == {(2, 2)}
     assert "export OPENAI_BASE_URL=http://127.0.0.1:8123/openai/v1" in ran.out.splitlines()
+    assert "http://0.0.0.0:8088/openai" in bifrost("sandbox", "env", "--host", "0.0.0.0").out
     variables = bifrost("sandbox", "env", "--port", 8123, "--json").object
     assert variables["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8123/anthropic"
     assert variables.keys() >= {"ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
