@@ -267,11 +267,13 @@ def wait(
             paths = steps.places(ids, output)
             places = {id: stack.enter_context(Output(path, force=force)) for id, path in paths.items()}
             ended, failed = await job.wait(ids, pace)
+            left = [id for id in ids if id not in ended]
             try:
                 await job.deliver(ended, places, reading)
             except PartialError as partial:
-                raise failed or partial from None
+                failed = failed or partial
             if failed:
+                session.resume = session.command("batch", "wait", *left)
                 raise failed
 
     session.run(go)

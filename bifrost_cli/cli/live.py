@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -20,9 +21,11 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
-from bifrost_cli.cli.render import Screen
+from bifrost_cli.cli.render import Screen, sentence
 from bifrost_cli.cli.rows import batch_rows, clean
+from bifrost_cli.core.wait import PASSING
 from bifrost_cli.models import Batch
 
 WIDE = 120
@@ -137,10 +140,15 @@ class Waiting:
 
 
 async def watch(screen: Screen, listed: Callable[[], Awaitable[list[Batch]]]) -> None:
-    """A table of batches, drawn anew every two seconds until interrupted."""
+    """A table of batches, drawn anew every two seconds until interrupted. An outage is shown below it and sat out."""
+    shown: list[RenderableType] = []
     with Live(console=screen.out, auto_refresh=False, screen=False) as live:
         while True:
-            live.update(batch_rows(await listed()), refresh=True)
+            try:
+                shown = [batch_rows(await listed())]
+            except PASSING as error:
+                shown = [*shown[:1], Text(clean(sentence(error)), style="red")]
+            live.update(Group(*shown), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -1,7 +1,7 @@
 """`bifrost sandbox`: the emulators as a server, for other tools and for tests."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,10 @@ Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to liste
 Port = Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="The port to listen at; 0 takes a free one.")]
 
 
-@app.command("serve", epilog=f"Example: bifrost sandbox serve --port 8088\n\n{CODES}")
+@app.command(
+    "serve",
+    epilog="Example: bifrost sandbox serve --port 8088\n\nExit codes: 0 ended by Ctrl-C or SIGTERM, 2 usage.",
+)
 @with_session(provider=False)
 def serve(*, session: Session, host: Host = "127.0.0.1", port: Port = PORT) -> None:
     """Serve the emulators until Ctrl-C, for any vendor's SDK."""
@@ -36,7 +39,7 @@ def serve(*, session: Session, host: Host = "127.0.0.1", port: Port = PORT) -> N
         if session.json or session.quiet:
             screen.line({"id": url, "url": url})
 
-    with usage_errors():
+    with usage_errors(), suppress(KeyboardInterrupt):
         server.serve(host, port, state_of(session), on_ready=ready, **server.settings_from())
 
 

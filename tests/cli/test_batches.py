@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import NEVER
+from bifrost_cli.cli import live
+from bifrost_cli.cli.render import Screen
+from bifrost_cli.errors import BifrostError, NotFoundError, UpstreamError
+from bifrost_cli.models import Batch
+from tests.cli.conftest import NEVER, Serve
 from tests.cli.program import Sandbox, ask, bifrost, kinds, piped, results_in, written
 from tests.loopback import closed_port
 
@@ -64,6 +68,23 @@ def test_a_batch_is_got_as_it_is_now(sandbox: Sandbox, two: Path, provider: str)
     batch = bifrost("batch", "get", id).object
     assert (batch["id"], batch["processing_status"], batch["provider"]) == (id, "ended", provider)
     assert batch["request_counts"]["succeeded"] == 2
+
+
+@pytest.mark.anyio
+async def test_watching_sits_an_outage_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0.0)
+    answers: list[list[Batch] | BifrostError] = [[], UpstreamError("down"), [], NotFoundError("the end of it")]
+
+    async def listed() -> list[Batch]:
+        answer = answers.pop(0)
+        if isinstance(answer, BifrostError):
+            raise answer
+        return answer
+
+    with pytest.raises(NotFoundError):
+        await live.watch(Screen(), listed)
+    assert answers == []
+    assert "No batches." in capsys.readouterr().out
 
 
 # -- cancel and delete -------------------------------------------------------------------------------------------------
@@ -153,10 +174,24 @@ def test_what_is_wrong_with_one_batch_is_said_and_keeps_nobody_from_the_others_r
 ) -> None:
     good, bad = created(two), created(mixed)
     ran = bifrost("batch", "wait", "msgbatch_none", bad, good, "-o", "made", code=4)
-    assert ran.err.splitlines()[0].startswith("msgbatch_none: ")
+    assert [line for line in ran.err.splitlines() if line.startswith("msgbatch_none: ")]
     assert {path.name for path in Path("made").iterdir()} == {f"{good}.jsonl", f"{bad}.jsonl"}
     ran = bifrost("batch", "wait", "msgbatch_none", good, code=4)
     assert ran.object["id"] == good
+
+
+def test_after_a_deadline_what_ended_is_there_and_the_rest_is_named(
+    sandbox: Sandbox, two: Path, served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = created(two)
+    for name, value in served(NEVER).environment("a-slow-one").items():
+        if name.startswith("OPENAI"):
+            monkeypatch.setenv(name, value)
+    running = created(two, "-p", "openai")
+    ran = bifrost("batch", "wait", done, running, "-o", "made", "--timeout", "0.2", code=8)
+    assert [path.name for path in Path("made").iterdir()] == [f"{done}.jsonl"]
+    assert ran.err.endswith(f"Go on with: bifrost batch wait {running} -o made\n")
+    bifrost("batch", "wait", running, "-o", "made", "--timeout", "0", code=8)
 
 
 @pytest.mark.parametrize("pace", [0.3])

@@ -60,6 +60,16 @@ def test_3_the_provider_refuses_the_key(sandbox: Sandbox, monkeypatch: pytest.Mo
     assert "sk-wrong-and-long" not in ran.err
 
 
+def test_3_a_journal_that_cannot_be_kept_says_what_it_is_for(
+    sandbox: Sandbox, two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIFROST_HOME", str(two.absolute()))
+    ran = bifrost("batch", "create", two, code=3)
+    assert "cannot be used" in ran.err
+    assert "It guards against paying twice" in ran.err
+    assert sandbox.created() == 0
+
+
 @pytest.mark.parametrize("id", ["openai:batch_none", "msgbatch_none"])
 @pytest.mark.parametrize("verb", ["get", "cancel", "results", "wait"])
 def test_4_no_such_batch(sandbox: Sandbox, verb: str, id: str) -> None:

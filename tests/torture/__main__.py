@@ -24,21 +24,21 @@ from pathlib import Path
 import uvicorn
 
 from bifrost_cli import Bifrost, Config
-from bifrost_cli.providers import PROVIDERS
+from bifrost_cli.providers import PROVIDERS, load
 from bifrost_cli.sandbox import create_app, environment
 
-REQUESTS = 12
+PARTS = 3
 PART = 4
 PACE = 0.05
+MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1"  # A name that every provider takes.
 CHILD = """
 import dataclasses, sys
 from bifrost_cli.providers import PROVIDERS, load
 from bifrost_cli.cli.app import main
 for name in PROVIDERS:
     kind = load(name)
-    kind.limits = dataclasses.replace(kind.limits, max_requests=int(sys.argv.pop(1)), min_requests=1)
-    sys.argv.insert(1, str(kind.limits.max_requests))
-sys.argv.pop(1)
+    kind.limits = dataclasses.replace(kind.limits, max_requests=int(sys.argv[1]))
+del sys.argv[1]
 main()
 """
 
@@ -90,11 +90,12 @@ class Torture:
 
     def __init__(self, url: str, tap: Tap, folder: Path, provider: str, parts: int) -> None:
         self.url, self.tap, self.folder, self.provider, self.parts = url, tap, folder, provider, parts
-        self.size = REQUESTS if parts == 1 else PART
+        self.size = max(PART, load(provider).limits.min_requests)
+        self.ids = {f"r{number}" for number in range(parts * self.size)}
         self.tally = Tally()
         self.count = 0
         self.input = folder / f"{provider}-{parts}.jsonl"
-        self.input.write_text("".join(json.dumps(request(n)) + "\n" for n in range(REQUESTS)))
+        self.input.write_text("".join(json.dumps(request(id)) + "\n" for id in sorted(self.ids)))
 
     def boundaries(self) -> None:
         """Kill at every request boundary of an undisturbed run."""
@@ -155,7 +156,10 @@ class Torture:
     def _environment(self, account: str) -> dict[str, str]:
         known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
         variables = environment(self.url)
-        return known | {name: f"{v}-{account}" if name.endswith("_API_KEY") else v for name, v in variables.items()}
+        for name, value in variables.items():
+            if name.endswith(("_API_KEY", "_KEY_ID", "_ACCESS_KEY")):  # An account of its own.
+                variables[name] = f"{value}-{account}"
+        return known | variables
 
     def _check(self, name, variables, output, killed, code, said) -> None:
         ids = [json.loads(line)["custom_id"] for line in output.read_text().splitlines()] if output.exists() else []
@@ -164,8 +168,8 @@ class Torture:
         expected = self.parts if killed else 2 * self.parts
         finished = not killed or listed == 2 * self.parts
         self.tally.duplicates += max(0, listed - (2 * self.parts if finished else expected))
-        self.tally.lost += max(0, expected - listed) + len({f"r{n}" for n in range(REQUESTS)} - set(ids))
-        if code != 0 or len(ids) != REQUESTS:
+        self.tally.lost += max(0, expected - listed) + len(self.ids - set(ids))
+        if code != 0 or sorted(ids) != sorted(self.ids):
             self.tally.failures.append(f"{name}: exit {code}, {len(ids)} results\n{said}")
 
 
@@ -175,10 +179,10 @@ async def batches_of(provider: str, variables: dict[str, str]) -> int:
         return len([batch async for batch in bifrost.list_batches()])
 
 
-def request(number: int) -> dict:
+def request(custom_id: str) -> dict:
     """A request that any provider takes."""
-    params = {"model": "sandbox-model", "max_tokens": 64, "messages": [{"role": "user", "content": f"Say {number}."}]}
-    return {"custom_id": f"r{number}", "params": params}
+    params = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": f"Say {custom_id}."}]}
+    return {"custom_id": custom_id, "params": params}
 
 
 def main() -> None:
@@ -201,7 +205,7 @@ def main() -> None:
 def torture(url: str, tap: Tap, folder: Path, provider: str, instants: int, chance: random.Random) -> Tally:
     """All kills of one provider."""
     total = Tally()
-    for parts in (1, REQUESTS // PART):
+    for parts in (1, PARTS):
         one = Torture(url, tap, folder, provider, parts)
         one.boundaries()
         one.instants(instants // 2, chance)
