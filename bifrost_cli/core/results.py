@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from bifrost_cli.core.jsonl import hash64
-from bifrost_cli.errors import NetworkError
+from bifrost_cli.errors import NetworkError, UpstreamTimeoutError
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.providers.base import Provider
 
@@ -101,19 +101,22 @@ async def _left_out(
 
 async def _once(provider: Provider, batch: Batch, seen: set[int], audit: Audit) -> AsyncIterator[BatchResult]:
     """The provider's results without repetition, also when the download breaks and is begun again."""
+    repeated: set[int] = set()
     for attempt in range(RESUMES):
         this_time: set[int] = set()
         try:
             async for result in provider.batch_results(batch):
                 key = hash64(result["custom_id"])
                 if key in this_time:
-                    audit.note("duplicate", result["custom_id"])
+                    if key not in repeated:  # One that came before a break comes again after it.
+                        audit.note("duplicate", result["custom_id"])
+                    repeated.add(key)
                 elif key not in seen:
                     seen.add(key)
                     yield result
                 this_time.add(key)
             return
-        except NetworkError:
+        except (NetworkError, UpstreamTimeoutError):
             if attempt == RESUMES - 1:
                 raise
 

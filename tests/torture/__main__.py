@@ -221,7 +221,7 @@ def torture(url: str, tap: Tap, folder: Path, provider: str, instants: int, chan
 
 def serve(app: Tap) -> str:
     """The emulators on a free loopback port, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
         time.sleep(0.01)
