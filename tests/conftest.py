@@ -17,6 +17,7 @@ pytest.register_assert_rewrite("tests.exam.exam", "tests.exam.subject")
 OUTSIDE = re.compile(
     r"(?i)(ANTHROPIC|OPENAI|GEMINI|GOOGLE|AWS|BEDROCK|BIFROST|XDG|SSL_CERT|REQUESTS_CA|CURL_CA)_?.*"
     r"|.*(_API_KEY|_AUTH_TOKEN|_PROXY)|NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES"
+    r"|CI|BUILD_NUMBER"  # Under these pytest explains a failed comparison in full, for minutes where it is a long one.
 )
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
