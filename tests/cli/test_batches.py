@@ -250,6 +250,13 @@ def test_a_sandbox_id_without_sandbox_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert "add --sandbox" in bifrost("batch", "get", "msgbatch_sbx1", "--json", code=3).error["error"]["hint"]
 
 
+def test_commands_to_go_on_with_are_the_sandboxs_too(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIFROST_SANDBOX_PACE", str(NEVER))
+    (id,) = bifrost("batch", "create", two, "--sandbox", "-q").words
+    ran = bifrost("batch", "results", id, "--sandbox", code=8)
+    assert ran.err.endswith(f"Go on with: bifrost batch wait {id} --sandbox\n")
+
+
 def test_what_is_wrong_with_the_sandboxs_settings_is_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIFROST_SANDBOX_PACE", "fast")
     ran = bifrost("batch", "list", "--sandbox", code=2)

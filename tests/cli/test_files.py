@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -163,25 +166,64 @@ def test_a_download_goes_where_it_is_sent(stored: str, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["elsewhere.bin", "piped.bin"]
 
 
+class Lying(BaseHTTPRequestHandler):
+    """Has one file, whose name is what `name` says."""
+
+    name = ""
+
+    def do_GET(self) -> None:
+        about = {
+            "id": "file-x",
+            "object": "file",
+            "bytes": 5,
+            "created_at": 1,
+            "purpose": "batch",
+            "filename": self.name,
+        }
+        body = b"bytes" if self.path.endswith("/content") else json.dumps(about).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *said: object) -> None:
+        """Nothing is to be seen of it."""
+
+
+@pytest.fixture
+def lying(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Lying]]:
+    """A server in OpenAI's place."""
+    with HTTPServer(("127.0.0.1", 0), Lying) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-test")
+        yield Lying
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize(
     ("name", "here"),
     [
         ("../../up.txt", "up.txt"),
         ("/etc/absolute.txt", "absolute.txt"),
-        ("..\\\\..\\\\windows.txt", "windows.txt"),
-        ("red\x1b[31m.txt", "red[31m.txt"),
+        ("..\\..\\windows.txt", "windows.txt"),
+        ("red\x1b[31m\n.txt", "red[31m.txt"),
         ("..", None),
         ("-rf", None),
+        (" ", None),
+        ("", None),
+        ("folder/", None),
     ],
 )
 def test_a_name_from_outside_stays_in_this_folder(
-    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, here: str | None
+    lying: type[Lying], folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, here: str | None
 ) -> None:
-    key = "sandbox-of-another-client"
-    id = stored_as(sandbox, name, key=key)
-    monkeypatch.setenv("OPENAI_API_KEY", key)
-    bifrost("files", "download", id)
-    assert [path.name for path in folder.iterdir()] == [here or id.replace(":", "-")]
+    monkeypatch.setattr(lying, "name", name)
+    bifrost("files", "download", "openai:file-x")
+    assert [path.name for path in folder.parent.rglob("*.*") if path.is_file()] == ([here] if here else [])
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"bytes"]
 
 
 def test_a_download_that_breaks_off_leaves_nothing(sandbox: Sandbox, stored: str, folder: Path) -> None:

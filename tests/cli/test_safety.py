@@ -65,8 +65,6 @@ def test_the_command_that_an_interrupted_one_names_brings_the_results(sandbox: S
 
 
 def test_interrupted_between_the_parts_it_names_itself_and_then_makes_the_rest(sandbox: Sandbox, parts: Path) -> None:
-    sandbox.fault("slow=30*1@POST /v1/nothing; 429=59*@POST /v1/batches")
-    sandbox.clear()
     sandbox.fault("slow=0.01*1@POST /v1/batches; 429=59*@POST /v1/batches")
     process = started("batch", "create", parts, "-p", "openai", "-o", "out.jsonl")
     until(lambda: sandbox.created() == 1 and sandbox.log()[-1]["status"] == 429)
@@ -74,8 +72,9 @@ def test_interrupted_between_the_parts_it_names_itself_and_then_makes_the_rest(s
     ran = finished(process)
     assert ran.code == 130
     assert "(1 of 3)" in ran.err
+    assert resume_of(ran) == ["batch", "create", "parts.jsonl", "-p", "openai", "-o", "out.jsonl"]
     sandbox.client.delete("/_sandbox/faults")
-    again = bifrost("batch", "create", parts, "-p", "openai", "-o", "out.jsonl")
+    again = bifrost(*resume_of(ran))
     assert "Going on with the run of" in again.err
     assert sandbox.created() == 3
     assert len(results_in("out.jsonl")) == 3

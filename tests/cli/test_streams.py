@@ -114,7 +114,10 @@ def test_the_exit_code_of_a_failing_request_reaches_the_script_and_its_reason_th
 
 @pytest.mark.parametrize("pace", [NEVER])
 @pytest.mark.parametrize("options", [["--wait"], ["-o", "out.jsonl"], ["--wait", "-q"]], ids=" ".join)
-def test_the_id_is_in_the_pipe_before_any_waiting(sandbox: Sandbox, two: Path, options: list[str]) -> None:
+def test_the_id_is_in_the_pipe_before_any_waiting(
+    sandbox: Sandbox, two: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     process = started("batch", "create", two, "-p", "openai", *options)
     line = process.stdout.readline()  # type: ignore[union-attr]
     assert process.poll() is None
@@ -128,10 +131,11 @@ def test_the_id_is_in_the_pipe_before_any_waiting(sandbox: Sandbox, two: Path, o
 def test_a_reader_that_leaves_early_is_no_error(sandbox: Sandbox, reader: str) -> None:
     written("many.jsonl", *(ask(f"r{number}") for number in range(400)))
     (id,) = bifrost("batch", "create", "many.jsonl", "-p", "openai", "-q").words
-    ran = shell(f'bifrost batch results "$ID" | {reader}', ID=id)
-    assert ran.err == ""
+    ran = shell(f'{{ bifrost batch results "$ID"; echo "exit $?" >&2; }} | {reader}', ID=id)
+    assert ran.err == "exit 0\n"
     assert len(ran.objects) == (1 if "head" in reader else 0)
-    assert shell(f"bifrost batch list -p openai 2>&1 | {reader} >seen", ID=id).err == ""
+    ran = shell(f'{{ bifrost batch wait "$ID" 2>&1; echo "exit $?" >&2; }} | {reader} >seen', ID=id)
+    assert ran.err == "exit 0\n"
 
 
 def test_progress_off_a_terminal_is_plain_lines_on_stderr(sandbox: Sandbox, two: Path) -> None:

@@ -79,20 +79,21 @@ def test_a_stdout_that_is_no_terminal_gets_data_whatever_stderr_is(batch: str) -
 # -- narrow windows ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("columns", [40, 60])
 def test_ids_are_whole_however_narrow_the_window(sandbox: Sandbox, columns: int) -> None:
     names = [f"customer-{number}-order-{number * 111:05}" for number in range(3)]
     written("in.jsonl", *(ask(name, "Say hello. " * 20) for name in names))
     (batch,) = bifrost("batch", "create", "in.jsonl", "-p", "openai", "-q").words
     files = bifrost("files", "list", "-p", "openai", "-q").words
-    for arguments, ids in (
-        (["batch", "list", "-p", "openai"], [batch]),
-        (["files", "list", "-p", "openai"], files),
-        (["batch", "get", batch], [batch]),
-        (["batch", "results", batch], names),
+    for arguments, ids, said in (
+        (["batch", "list", "-p", "openai"], [batch], "ended (completed)"),
+        (["files", "list", "-p", "openai"], files, "batch_output"),
+        (["batch", "get", batch], [batch], "3 succeeded"),
+        (["batch", "results", batch], names, "succeeded"),
     ):
         text = seen(*arguments, columns=columns)
         assert all(id in text for id in ids), text
+        assert said in text.replace("\r\n", " "), text
     shown = [line for line in text.splitlines() if not line.startswith(batch)]
     assert all(len(line) <= columns for line in shown), text
 
