@@ -9,7 +9,7 @@ import mmap
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from math import gcd
 from pathlib import Path
 
@@ -39,22 +39,29 @@ class Index:
         (folder / "outcomes").write_bytes(ranked)
 
 
-@contextmanager
-def mapped(path: Path) -> Iterator[Data]:
-    """A file's bytes, memory-mapped."""
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
+class Mapped(ExitStack):
+    """A file's bytes, memory-mapped: a context manager.
+
+    It is not made of a generator, which the garbage collector closes apart from the generator that uses it, where a
+    download is broken off and both are left behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def __enter__(self) -> Data:  # type: ignore[override]
+        file = self.enter_context(self._path.open("rb"))
+        if self._path.stat().st_size == 0:
+            return b""
+        return self.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def finishing(folder: Path) -> Iterator[tuple[int, bytes, bytes]]:
     """The requests of a batch in the order in which they finish: number in the input, outcome, text."""
     spans = array("Q", (folder / "spans").read_bytes())
     outcomes = (folder / "outcomes").read_bytes()
-    with mapped(folder / "input") as data:
+    with Mapped(folder / "input") as data:
         for rank, number in enumerate(finishing_order(len(outcomes))):
             yield number, outcomes[rank : rank + 1], data[spans[2 * number] : spans[2 * number + 1]]
 

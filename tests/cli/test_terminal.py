@@ -55,11 +55,11 @@ def test_what_there_is_none_of_is_said(sandbox: Sandbox) -> None:
     assert "No open intents" in seen("batch", "reconcile")
 
 
-def test_a_plan_is_a_table_that_says_nothing_was_sent(sandbox: Sandbox, two: Path) -> None:
+def test_a_plan_is_a_table_that_says_nothing_was_sent(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")  # Nothing listens there.
     text = seen("batch", "create", two, "-p", "openai", "--dry-run")
     assert "/v1/" in text
     assert "Nothing was submitted (--dry-run)." in text
-    assert sandbox.log() == []
 
 
 def test_json_and_quiet_hold_on_a_terminal_too(batch: str) -> None:

@@ -10,7 +10,7 @@ from bifrost_cli.sandbox.anthropic import prompt
 from bifrost_cli.sandbox.anthropic.check import Context, check_message
 from bifrost_cli.sandbox.anthropic.errors import Refusal, describe
 from bifrost_cli.sandbox.jsonspans import Data, JsonError, Span, items, members
-from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, SUCCEEDED, Index, mapped
+from bifrost_cli.sandbox.lines import ERRORED, EXPIRED, SUCCEEDED, Index, Mapped
 from bifrost_cli.sandbox.shape import Mismatch, mapping, record, string
 
 MAX_REQUESTS = 100_000
@@ -22,7 +22,7 @@ def read(folder: Path, context: Context) -> int:
     """Checks the body in `folder/input` and writes the index of its requests beside it; gives their number. Raises
     the Refusal that the whole batch gets."""
     index = Index()
-    with mapped(folder / "input") as data:
+    with Mapped(folder / "input") as data:
         try:
             _read_body(data, index, context)
         except JsonError as error:
