@@ -79,6 +79,15 @@ def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, **{**pipes, "encoding": "utf-8", **options})
 
 
+def line_of(process: subprocess.Popen[str], stream: str = "stdout") -> str:
+    """The next line that a process writes."""
+    source = getattr(process, stream)
+    if not select.select([source], [], [], PATIENCE)[0]:
+        process.kill()
+        raise AssertionError(f"nothing came on {stream}")
+    return str(source.readline())
+
+
 def finished(process: subprocess.Popen[str], *, input: str | None = None) -> Ran:
     """What a process that was started comes to."""
     with process:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import NEVER
-from tests.cli.program import Sandbox, ask, bifrost, finished, interrupt, started, written
+from tests.cli.program import Sandbox, ask, bifrost, finished, interrupt, line_of, started, written
 from tests.loopback import closed_port
 
 
@@ -192,7 +192,7 @@ def test_10_a_create_that_may_have_arrived_is_not_repeated(
 @pytest.mark.parametrize("pace", [NEVER])
 def test_130_interrupted(sandbox: Sandbox, batch: str) -> None:
     process = started("batch", "wait", batch)
-    process.stderr.readline()  # type: ignore[union-attr]
+    line_of(process, "stderr")
     interrupt(process)
     assert finished(process).code == 130
 

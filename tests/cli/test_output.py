@@ -13,6 +13,7 @@ from tests.cli.program import (
     bifrost,
     finished,
     kinds,
+    line_of,
     piped,
     results_in,
     shell,
@@ -122,7 +123,7 @@ def test_nothing_is_there_while_it_waits_nor_after_it_was_stopped(
     sandbox: Sandbox, two: Path, folder: Path, how: signal.Signals
 ) -> None:
     process = started("batch", "create", two, "-o", "out.jsonl")
-    process.stdout.readline()  # type: ignore[union-attr]
+    line_of(process)
     assert not Path("out.jsonl").exists()
     process.send_signal(how)
     assert finished(process).code == 130

@@ -18,6 +18,7 @@ from tests.cli.program import (
     finished,
     interrupt,
     kinds,
+    line_of,
     on_terminal,
     results_in,
     started,
@@ -54,7 +55,7 @@ def parts(folder: Path) -> Path:
 @pytest.mark.parametrize("pace", [1.2])
 def test_the_command_that_an_interrupted_one_names_brings_the_results(sandbox: Sandbox, two: Path) -> None:
     process = started("batch", "create", two, "-p", "openai", "-o", "out.jsonl")
-    process.stdout.readline()  # type: ignore[union-attr]
+    line_of(process)
     interrupt(process)
     ran = finished(process)
     assert ran.code == 130
@@ -102,7 +103,7 @@ def test_killed_while_it_waits_the_same_command_goes_on_with_the_same_batch(
     sandbox: Sandbox, two: Path, provider: str
 ) -> None:
     process = started("batch", "create", two, "-p", provider, "--wait", "-q")
-    id = process.stdout.readline().strip()  # type: ignore[union-attr]
+    id = line_of(process).strip()
     process.kill()
     finished(process)
     ran = bifrost("batch", "create", two, "-p", provider, "--wait", "--timeout", "0", "-q", code=8)

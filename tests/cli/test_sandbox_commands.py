@@ -9,7 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.program import Sandbox, bifrost, finished, interrupt, kinds, results_in, shell, started
+from tests.cli.program import (
+    Sandbox,
+    bifrost,
+    finished,
+    interrupt,
+    kinds,
+    line_of,
+    results_in,
+    shell,
+    started,
+)
 
 
 @pytest.fixture
@@ -17,7 +27,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """`sandbox serve` as a process; its URL."""
     monkeypatch.setenv("BIFROST_SANDBOX_PACE", "0")
     process = started("sandbox", "serve", "--port", "0")
-    line = process.stderr.readline()  # type: ignore[union-attr]
+    line = line_of(process, "stderr")
     (url,) = re.findall(r"^The sandbox is at (http://127\.0\.0\.1:\d+)\. ", line)
     yield url
     interrupt(process)
@@ -37,7 +47,7 @@ def test_serve_and_env_point_a_shell_at_the_sandbox(server: str, two: Path) -> N
 
 def test_serve_says_its_url_as_data_where_a_program_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     process = started("sandbox", "serve", "--port", "0", "--json")
-    url = json.loads(process.stdout.readline())["url"]  # type: ignore[union-attr]
+    url = json.loads(line_of(process))["url"]
     assert httpx.get(f"{url}/_sandbox/counts", trust_env=False, verify=False).json()["openai"] == {}
     process.terminate()
     assert finished(process).code == 0

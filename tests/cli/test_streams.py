@@ -14,6 +14,7 @@ from tests.cli.program import (
     bifrost,
     finished,
     interrupt,
+    line_of,
     piped,
     shell,
     started,
@@ -119,7 +120,7 @@ def test_the_id_is_in_the_pipe_before_any_waiting(
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     process = started("batch", "create", two, "-p", "openai", *options)
-    line = process.stdout.readline()  # type: ignore[union-attr]
+    line = line_of(process)
     assert process.poll() is None
     interrupt(process)
     assert finished(process).code == 130
