@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -23,13 +22,17 @@ class Root(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         session = ctx.obj = Session(json="--json" in ctx.args)  # Known before the command's own options are read.
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                if sys.stdout is not None:  # What the interpreter could not flush at its own end would be exit 120.
+                    sys.stdout.flush()
         except BrokenPipeError:
-            _abandon_stdout()  # Whoever read it has seen enough (`| head`).
+            _abandon_broken()  # Whoever read it has seen enough (`| head`).
         except BifrostError as error:
             _fail(session, error)
         except OSError as error:
-            _abandon_stdout()
+            _abandon_broken()
             _fail(session, _from_system(error))
         except typer.TyperException as error:
             if not session.json:
@@ -102,7 +105,10 @@ def _interrupted(session: Session) -> None:
     raise typer.Exit(INTERRUPTED) from None
 
 
-def _abandon_stdout() -> None:
-    # What is still buffered would fail again when the interpreter flushes it at exit.
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _abandon_broken() -> None:
+    # What is still buffered for a reader that has left, or for a full disk, would fail again at exit.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
