@@ -1,5 +1,7 @@
 """A sandbox to use the program against, and a folder to do it in."""
 
+import functools
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +15,7 @@ from bifrost_cli.sandbox import background
 from tests.cli.program import Sandbox, ask, written
 
 NEVER = 10_000.0
+tls_context = functools.cache(ssl.create_default_context)
 Serve = Callable[[float], Sandbox]
 
 
@@ -57,6 +60,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within this process the authorities are read once: each time takes 50 ms, and nothing here speaks TLS."""
+    monkeypatch.setattr(ssl, "create_default_context", tls_context)
 
 
 @pytest.fixture

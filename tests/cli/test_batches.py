@@ -124,7 +124,7 @@ def test_a_deleted_batch_is_gone(sandbox: Sandbox, two: Path) -> None:
 # -- wait --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pace", [0.8])
+@pytest.mark.parametrize("pace", [0.6])
 @BOTH
 def test_a_batch_of_one_process_is_waited_for_in_another(sandbox: Sandbox, two: Path, provider: str) -> None:
     id = created(two, "-p", provider)

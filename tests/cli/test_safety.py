@@ -52,7 +52,7 @@ def parts(folder: Path) -> Path:
 # -- interrupted -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pace", [1.2])
+@pytest.mark.parametrize("pace", [0.7])
 def test_the_command_that_an_interrupted_one_names_brings_the_results(sandbox: Sandbox, two: Path) -> None:
     process = started("batch", "create", two, "-p", "openai", "-o", "out.jsonl")
     line_of(process)

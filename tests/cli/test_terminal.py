@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def seen(*arguments: object, code: int | None = 0, columns: int = 140, **variabl
     """What a command writes to a terminal, without colours."""
     with on_terminal(*arguments, columns=columns, **variables) as terminal:
         return terminal.end(code)
+
+
+def at_once(*commands: Sequence[object], columns: int = 140, code: int = 0) -> list[Terminal]:
+    """Several commands, each on a terminal of its own, to their ends."""
+    with ExitStack() as stack:
+        terminals = [stack.enter_context(on_terminal(*command, columns=columns)) for command in commands]
+        for terminal in terminals:
+            terminal.end(code)
+    return terminals
 
 
 @pytest.fixture
@@ -52,9 +63,10 @@ def test_one_object_is_facts_with_its_id_whole(batch: str) -> None:
 
 
 def test_what_there_is_none_of_is_said(sandbox: Sandbox) -> None:
-    assert seen("files", "list", "-p", "openai").strip() == "No files."
-    assert seen("batch", "list", "-p", "openai").strip() == "No batches."
-    assert "No open intents" in seen("batch", "reconcile")
+    lists = ["files", "list", "-p", "openai"], ["batch", "list", "-p", "openai"]
+    files, batches, intents = at_once(*lists, ["batch", "reconcile"])
+    assert (files.text.strip(), batches.text.strip()) == ("No files.", "No batches.")
+    assert "No open intents" in intents.text
 
 
 def test_a_plan_is_a_table_that_says_nothing_was_sent(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +77,9 @@ def test_a_plan_is_a_table_that_says_nothing_was_sent(two: Path, monkeypatch: py
 
 
 def test_json_and_quiet_hold_on_a_terminal_too(batch: str) -> None:
-    assert seen("batch", "get", batch, "--json").startswith('{"id":"' + batch)
-    assert seen("batch", "get", batch, "-q").split() == [batch]
+    json, quiet = at_once(["batch", "get", batch, "--json"], ["batch", "get", batch, "-q"])
+    assert json.text.startswith('{"id":"' + batch)
+    assert quiet.text.split() == [batch]
 
 
 def test_a_stdout_that_is_no_terminal_gets_data_whatever_stderr_is(batch: str) -> None:
@@ -87,13 +100,14 @@ def test_ids_are_whole_however_narrow_the_window(sandbox: Sandbox, columns: int)
     written("in.jsonl", *(ask(name, "Say hello. " * 20) for name in names))
     (batch,) = bifrost("batch", "create", "in.jsonl", "-p", "openai", "-q").words
     files = bifrost("files", "list", "-p", "openai", "-q").words
-    for arguments, ids, said in (
+    commands = (
         (["batch", "list", "-p", "openai"], [batch], "ended (completed)"),
         (["files", "list", "-p", "openai"], files, "batch_output"),
         (["batch", "get", batch], [batch], "3 succeeded"),
         (["batch", "results", batch], names, "succeeded"),
-    ):
-        text = seen(*arguments, columns=columns)
+    )
+    texts = [terminal.text for terminal in at_once(*(command[0] for command in commands), columns=columns)]
+    for text, (_, ids, said) in zip(texts, commands, strict=True):
         assert all(id in text for id in ids), text
         assert said in text.replace("\r\n", " "), text
     shown = [line for line in text.splitlines() if not line.startswith(batch)]
@@ -232,14 +246,13 @@ def steering(terminal: Terminal) -> list[str]:
     return re.findall(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", HARMLESS.sub("", terminal.raw))
 
 
-@pytest.mark.parametrize("options", [[], ["--json"], ["-q"], ["-o", "-"]], ids=" ".join)
-def test_an_answer_cannot_steer_the_terminal(sandbox: Sandbox, options: list[str]) -> None:
+def test_an_answer_cannot_steer_the_terminal(sandbox: Sandbox) -> None:
     written("in.jsonl", ask("x", HOSTILE))
     (id,) = bifrost("batch", "create", "in.jsonl", "-q").words
-    with on_terminal("batch", "results", id, *options) as terminal:
-        terminal.end()
-    assert steering(terminal) == []
-    assert "-q" in options or "red" in terminal.raw
+    forms: list[list[str]] = [[], ["--json"], ["-q"], ["-o", "-"]]
+    for form, terminal in zip(forms, at_once(*(["batch", "results", id, *form] for form in forms)), strict=True):
+        assert steering(terminal) == []
+        assert "-q" in form or "red" in terminal.raw
 
 
 @pytest.mark.parametrize("verb", ["list", "get"])
@@ -257,9 +270,8 @@ def test_a_files_name_cannot_steer_the_terminal(sandbox: Sandbox, monkeypatch: p
 
 def test_an_input_cannot_steer_the_terminal(sandbox: Sandbox) -> None:
     written("in.jsonl", {"custom_id": HOSTILE, "params": {}}, {**ask(), HOSTILE: 1})
-    for options in ([], ["--json"]):
-        with on_terminal("batch", "create", "in.jsonl", *options) as terminal:
-            terminal.end(2)
+    command = ["batch", "create", "in.jsonl"]
+    for terminal in at_once(command, [*command, "--json"], code=2):
         assert steering(terminal) == []
 
 
