@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bifrost_cli.errors import ConfigError
+from bifrost_cli.errors import ConfigError, UsageError
 from bifrost_cli.providers import HOME, PROVIDERS
 
 GENERAL = ("provider",)
@@ -73,13 +73,15 @@ class Settings(Mapping[str, str]):
 class Config:
     """Everything that is configured: the environment, the file's tables, and flags given for this run.
 
-    Its repr shows none of these: keys are among them.
+    `place` stands for the providers' addresses where these are others in each run, as those of emulators are. The repr
+    shows none of what is configured: keys are among it.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     path: Path | None = None
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    place: str | None = None
 
     @classmethod
     def load(
@@ -123,7 +125,8 @@ class Config:
         if value and setting.choices and value.text not in setting.choices:
             expected = ", ".join(setting.choices)
             wrong = f"{value.source}: '{value.text}' is not a value of {setting.name}."
-            raise ConfigError(wrong, hint=f"Use: {expected}.")
+            kind = UsageError if value.source.startswith("--") else ConfigError
+            raise kind(wrong, hint=f"Use: {expected}.")
         return value
 
     def _look(self, provider: str, setting: Setting, table: Mapping[str, Any]) -> Value | None:

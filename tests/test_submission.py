@@ -248,3 +248,37 @@ async def fault(url: str, text: str) -> None:
 
     async with httpx.AsyncClient() as client:
         (await client.post(f"{url}/_sandbox/faults", content=orjson.dumps(text))).raise_for_status()
+
+
+@pytest.mark.parametrize("provider", ["openai"])
+async def test_a_swapped_result_is_seen_on_a_machine_that_did_not_create_the_batch(
+    bifrost: Bifrost, sandbox: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with planned(bifrost, lines(["a", "sandbox:swap", "c"])) as plan:
+        batch = await bifrost.create_batch(plan)
+    await ended(bifrost, batch.id)
+    monkeypatch.setenv("BIFROST_HOME", str(tmp_path / "another home"))
+    audit = Audit()
+    async with opened(sandbox, bifrost.default) as elsewhere:
+        found = await everything(elsewhere.batch_results(batch.id, audit=audit))
+
+    assert {"r0", "r1", "r2"} < set(found)
+    assert (audit.missing, audit.unknown) == (1, 1)
+
+
+@pytest.mark.parametrize("provider", ["openai"])
+async def test_results_that_agree_need_no_input_that_is_gone(
+    bifrost: Bifrost, sandbox: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with planned(bifrost, lines(["a", "b"])) as plan:
+        batch = await bifrost.create_batch(plan)
+    await ended(bifrost, batch.id)
+    monkeypatch.setenv("BIFROST_HOME", str(tmp_path / "another home"))
+    audit = Audit()
+    async with opened(sandbox, bifrost.default) as elsewhere:
+        for file in [file async for file in elsewhere.list_files() if file.purpose == "batch"]:
+            await elsewhere.delete_file(file.id)
+        found = await everything(elsewhere.batch_results(batch.id, audit=audit))
+
+    assert set(found) == {"r0", "r1"}
+    assert (audit.expected, audit.agrees) == (2, True)

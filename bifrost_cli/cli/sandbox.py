@@ -92,7 +92,7 @@ def emulated(config: "Config") -> "Iterator[Config]":
     with usage_errors():
         settings = server.settings_from(config.environ)
     with server.background(state_folder(config.environ) / "sandbox", **settings) as url:
-        yield replace(config, environ=kept | environment(url), tables=tables)
+        yield replace(config, environ=kept | environment(url), tables=tables, place="sandbox")
 
 
 def state_of(session: Session) -> Path:

@@ -96,6 +96,10 @@ class Bifrost:
             raise ConfigError(lack.message, hint=f"{found} --sandbox needs no key.", provider=name)
         return self.adapter(name)
 
+    def address(self, name: str) -> str:
+        """Where a provider's batches are, as the journal knows it."""
+        return self.config.place or self.ready(name).http.base_url
+
     def _lacks(self, name: str) -> ConfigError | None:
         try:
             self.adapter(name).require()
@@ -193,7 +197,7 @@ class Bifrost:
         of the batch whose failed requests these are. With `within`, a run of the same requests that another process
         holds is waited for, and one that was closed no more than so many seconds ago is given again.
         """
-        addresses = {name: self.ready(name).http.base_url for name in {part.key.provider for part in plan.parts}}
+        addresses = {name: self.address(name) for name in {part.key.provider for part in plan.parts}}
         run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent, within=within)
         return Submission(plan, run, self.journal, self.ready)
 

@@ -47,7 +47,7 @@ async def _settle(bifrost: "Bifrost", intent: OpenIntent) -> Settled:
     part = Part(record.model, record.endpoint, record.tag, record.requests)
     try:
         adapter = bifrost.ready(record.provider)
-        if adapter.http.base_url != record.address:
+        if bifrost.address(record.provider) != record.address:
             return Settled(intent, "open", reason=f"it went to {record.address}, which is not the address now")
         batch = await settle(bifrost.journal, adapter, part, record)
     except BifrostError as error:

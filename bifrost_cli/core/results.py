@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from bifrost_cli.core.jsonl import hash64
-from bifrost_cli.errors import NetworkError, UpstreamTimeoutError
+from bifrost_cli.errors import NetworkError, NotFoundError, UpstreamTimeoutError
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.providers.base import Provider
 
@@ -67,7 +67,7 @@ async def complete(provider: Provider, batch: Batch, kept: Kept | None, audit: A
     """The results of one ended provider batch, each id once, those that the provider leaves out filled in.
 
     `kept` reads the ids that went in from this machine's journal. Without it they are read from the provider, if it
-    gives them back and the numbers differ.
+    gives them back: that the numbers agree does not say that the ids do.
     """
     known = {hash64(id) for id in kept()} if kept else None
     seen: set[int] = set()
@@ -87,16 +87,30 @@ async def _left_out(
     provider: Provider, batch: Batch, kept: Kept | None, seen: set[int], audit: Audit
 ) -> AsyncIterator[tuple[str, int]]:
     """Ids that went in and did not come out, each with its line in the provider's input."""
-    total, line = batch.request_counts.total, 0
-    if kept is None and (len(seen) == total > 0 or not provider.capabilities.returns_input):
+    total, line, matched = batch.request_counts.total, 0, 0
+    if kept is None and not provider.capabilities.returns_input:
         audit.expected += total
         audit.unaccounted += abs(total - len(seen))
         return
-    async for custom_id in _aiter(kept()) if kept else provider.batch_inputs(batch):
+    async for custom_id in _aiter(kept()) if kept else _given_back(provider, batch, enough=len(seen) == total > 0):
         line += 1
-        if hash64(custom_id) not in seen:
+        if hash64(custom_id) in seen:
+            matched += 1
+        else:
             yield custom_id, line
-    audit.expected += line
+    audit.expected += line or total
+    if kept is None and line:
+        audit.unknown += len(seen) - matched
+
+
+async def _given_back(provider: Provider, batch: Batch, *, enough: bool) -> AsyncIterator[str]:
+    """The ids that the provider kept; none where its input is gone, and the results are `enough` without."""
+    try:
+        async for custom_id in provider.batch_inputs(batch):
+            yield custom_id
+    except NotFoundError:
+        if not enough:
+            raise
 
 
 async def _once(provider: Provider, batch: Batch, seen: set[int], audit: Audit) -> AsyncIterator[BatchResult]:

@@ -121,8 +121,7 @@ def test_the_endpoint_can_be_chosen(two: Path, endpoint: str, path: str) -> None
 
 
 def test_an_endpoint_that_is_none_is_refused_by_its_flag(two: Path) -> None:
-    ran = bifrost("batch", "create", two, "-p", "openai", "--endpoint", "telepathy", "--dry-run", code=None)
-    assert ran.code in (2, 3)
+    ran = bifrost("batch", "create", two, "-p", "openai", "--endpoint", "telepathy", "--dry-run", code=2)
     assert "--endpoint: 'telepathy'" in ran.err
     assert "chat" in ran.err
 

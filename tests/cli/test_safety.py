@@ -112,6 +112,20 @@ def test_killed_while_it_waits_the_same_command_goes_on_with_the_same_batch(
 
 
 @BOTH
+def test_killed_on_the_embedded_sandbox_the_same_command_goes_on_too(
+    two: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIFROST_SANDBOX_PACE", str(NEVER))
+    process = started("batch", "create", two, "-p", provider, "--sandbox", "--wait", "-q")
+    id = line_of(process).strip()
+    process.kill()
+    finished(process)
+    ran = bifrost("batch", "create", two, "-p", provider, "--sandbox", "--wait", "--timeout", "0", "-q", code=8)
+    assert ran.words == [id]
+    assert bifrost("batch", "list", "-p", provider, "--sandbox", "-q").words == [id]
+
+
+@BOTH
 def test_killed_while_the_create_is_on_its_way_the_batch_is_found_and_not_made_again(
     sandbox: Sandbox, two: Path, provider: str
 ) -> None:
