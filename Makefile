@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compat torture lint types docs check clean
+OUT ?= bench.json
+.PHONY: help setup demo test compat torture bench lint types docs check clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,6 +19,9 @@ test: $(VENV)/dev  ## Run every test
 
 torture: $(VENV)/dev  ## Kill creates at every request and at random, run them again, count duplicates and losses
 	$(BIN)/python tests/torture
+
+bench: $(VENV)/dev  ## Measure speed and memory, each figure beside its floor; ARGS="--quick --only encode"
+	$(BIN)/python tests/bench --out $(OUT) $(ARGS)
 
 compat: $(VENV)/dev  ## Run the samples with the 0.x, 1.x and 2.x lines of Anthropic's SDK, each in its own environment
 	$(BIN)/python tests/compat
