@@ -35,6 +35,7 @@ from bifrost_cli.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from bifrost_cli.tls import LazyContext
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -52,7 +53,8 @@ def new_client(*, trust_env: bool = True) -> httpx.AsyncClient:
     logging.getLogger("httpx").addFilter(_hide_queries)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
     agent = {"user-agent": f"bifrost/{__version__}"}
-    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent)
+    verify = LazyContext(trust_env=trust_env)
+    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent, verify=verify)
 
 
 def _hide_queries(record: logging.LogRecord) -> bool:

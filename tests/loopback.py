@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -53,11 +54,11 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(*answers: "bytes | Talk | None") -> AsyncIterator[Scripted]:
+async def scripted(*answers: "bytes | Talk | None", tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
     """A server with these answers, while it is used."""
     script = Scripted(list(answers))
-    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
+    script.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield script
     finally:

@@ -113,7 +113,7 @@ def test_a_provider_imports_the_contract_and_its_own_folder(name: str) -> None:
 def test_the_contract_and_what_it_stands_on_import_no_provider_and_no_core() -> None:
     assert strangers(["bifrost_cli.errors", "bifrost_cli.sse"]) == []
     assert strangers(["bifrost_cli.models"], exactly=["errors"]) == []
-    assert strangers(["bifrost_cli.transport"], exactly=["errors", "sse"]) == []
+    assert strangers(["bifrost_cli.transport"], exactly=["errors", "sse", "tls"]) == []
     assert strangers(["bifrost_cli.providers"]) == []
     assert strangers(["bifrost_cli.config"], exactly=["errors", "providers"]) == []
     assert strangers(["bifrost_cli.providers.base"], exactly=["errors", "models", "config", "transport"]) == []
