@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from bifrost_cli import __version__
-from bifrost_cli.cli import batch, files, providers, sandbox, serve
+from bifrost_cli.cli import batch, files, keys, providers, sandbox, serve
 from bifrost_cli.cli.session import Session
 from bifrost_cli.errors import BifrostError, UsageError
 
@@ -55,6 +55,7 @@ app = typer.Typer(
 app.add_typer(files.app, name="files")
 app.add_typer(batch.app, name="batch")
 app.command("providers", epilog=providers.EPILOG)(providers.providers)
+app.add_typer(keys.app, name="keys")
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -24,6 +24,8 @@ from bifrost_cli.cli.rows import (
     describe,
     escaped,
     file_row,
+    key_object,
+    key_row,
     moment,
     result_row,
     settled_row,
@@ -33,6 +35,7 @@ from bifrost_cli.cli.rows import (
 from bifrost_cli.core.plan import PlannedPart
 from bifrost_cli.core.reconcile import Settled
 from bifrost_cli.core.results import Audit
+from bifrost_cli.core.tenants import Key, Usage
 from bifrost_cli.errors import BifrostError, InputError
 from bifrost_cli.models import Batch, BatchResult, File
 
@@ -170,6 +173,35 @@ class Screen:
             for row in rows
         ]  # fmt: skip
         self._table(("Provider", "Key", "From", "Address", "Offers"), cells, "None.")
+
+    def key_made(self, key: Key, secret: str) -> None:
+        """A virtual key, and its secret, which is not to be had again."""
+        if self.quiet:
+            return self._write(f"{secret}\n".encode())
+        if not self.tables:
+            return self.line({**key_object(key), "key": secret})
+        self.out.print(secret, soft_wrap=True)
+        self.say("This is shown once. Callers send it as x-api-key, so it is what an SDK takes as its api_key.")
+
+    def key_revoked(self, key: Key) -> None:
+        """A virtual key that lets nobody in any more."""
+        if not self.tables:
+            return self.line(key_object(key))
+        self.out.print(Text(clean(f"Revoked {key.name} ({key.id})")), soft_wrap=True)
+
+    def keys(self, keys: Sequence[Key]) -> None:
+        """Virtual keys, without their secrets."""
+        if not self.tables:
+            return self._lines([key_object(key) for key in keys])
+        columns = ("Id", "Name", "State", "Providers", "Models", ">Calls/min", "Expires")
+        self._table(columns, [key_row(key) for key in keys], "No keys: the gateway takes any, from this machine.")
+
+    def usage(self, rows: Sequence[Usage]) -> None:
+        """What virtual keys used."""
+        if not self.tables:
+            return self._lines([{"id": row.key, **row._asdict()} for row in rows])
+        cells = [(row.day, row.key, *(f"{number:,}" for number in row[2:])) for row in rows]
+        self._table(("Day", "Key", ">Requests", ">Batches", ">Input tokens", ">Output tokens"), cells, "Nothing yet.")
 
     def exports(self, variables: Mapping[str, str]) -> None:
         """Environment variables, as a shell reads them."""

@@ -1,7 +1,9 @@
 """Values as people read them, and rows of values that fit the terminal."""
 
 import re
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bifrost_cli.core.tenants import Key
 from bifrost_cli.models import Batch, BatchResult, File
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -27,6 +30,8 @@ COLOURS = {
     "errored": "red",
     "canceled": "magenta",
     "expired": "yellow",
+    "active": "green",
+    "revoked": "red",
 }
 
 
@@ -98,6 +103,25 @@ def settled_row(row: dict[str, Any]) -> list[str]:
     left_at = moment(datetime.fromtimestamp(row["left_at"], UTC))
     outcome = row["id"] or row["reason"] or "never arrived"
     return [row["intent"], row["provider"], f"{row['requests']:,}", left_at, row["source"], outcome]
+
+
+def key_object(key: Key) -> dict[str, Any]:
+    """A virtual key as `keys --json` prints it; times in UTC."""
+    times = {name: _iso(value) for name, value in asdict(key).items() if name.endswith("_at")}
+    return {**asdict(key), **times, "state": key.state(time.time())}
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def key_row(key: Key) -> list[str | Text]:
+    """One row of the list of virtual keys."""
+    state = key.state(time.time())
+    rules = (", ".join(key.providers) or "all", ", ".join(key.models) or "all", f"{key.rpm:,}" if key.rpm else "-")
+    shown = Text(state + (", sees all" if key.sees_all else ""), style=COLOURS[state])
+    expires = moment(datetime.fromtimestamp(key.expires_at, UTC)) if key.expires_at else "-"
+    return [key.id, key.name, shown, *rules, expires]
 
 
 def batch_rows(batches: Sequence[Batch]) -> "Rows | str":

@@ -21,6 +21,7 @@ from bifrost_cli.cli.skipped import Skipped
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs
 from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.results import Audit
@@ -316,7 +317,7 @@ def origin_of(session: Session, id: str, given: str | None) -> Retry:
     """
     config = Config.load(session.config)
     parts = refs.parse(id, given=session.provider)
-    origin = Journal(state_folder(config.environ)).origin(parts)
+    origin = Journal(Database(state_folder(config.environ))).origin(parts)
     path = given or (origin.source if origin and Path(origin.source).is_file() else None)
     if path is None:
         raise UsageError(f"The input of {id} is not known here.", hint=f"Give it: bifrost batch retry {id} INPUT")

@@ -4,7 +4,7 @@ Ids go in and come out as ids that route themselves (`openai:batch_abc`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ import httpx
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
+from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.order import in_order
 from bifrost_cli.core.plan import Plan, Planner, Skip
@@ -29,6 +30,7 @@ from bifrost_cli.providers.base import Context, Provider
 from bifrost_cli.transport import Source, new_client
 
 T = TypeVar("T", File, Batch)
+ListPage = Callable[..., Awaitable[Page[Any]]]
 
 
 @dataclass
@@ -44,17 +46,18 @@ class Bifrost:
     context: Context = field(default_factory=Context)
     trust_env: bool = True
 
-    client: httpx.AsyncClient | None = field(default=None, repr=False)
+    client: httpx.AsyncClient = field(default=None, repr=False)  # type: ignore[assignment]
+    journal: Journal = field(default=None, repr=False)  # type: ignore[assignment]
+    adapters: dict[str, Provider] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.given = refs.check_provider(self.provider) if self.provider else None
-        self.journal = Journal(state_folder(self.config.environ))
-        self._client = self.client or new_client(trust_env=self.trust_env)
-        self._adapters: dict[str, Provider] = {}
+        self.journal = self.journal or Journal(Database(state_folder(self.config.environ)))
+        self.client = self.client or new_client(trust_env=self.trust_env)
 
     def view(self, provider: str | None, context: Context) -> "Bifrost":
         """Another session over the same connections, for a caller who names another provider or asks otherwise."""
-        return replace(self, provider=provider, context=context, client=self._client)
+        return replace(self, provider=provider, context=context, adapters={})
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,7 +65,13 @@ class Bifrost:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self.client.aclose()
+        self.journal.database.close()
+
+    @property
+    def owner(self) -> str | None:
+        """The virtual key that what is created here belongs to, by its id."""
+        return None
 
     # -- providers ----------------------------------------------------------------------------------------------
 
@@ -78,11 +87,11 @@ class Bifrost:
 
     def adapter(self, name: str) -> Provider:
         """The adapter of a provider."""
-        if name not in self._adapters:
+        if name not in self.adapters:
             kind = load(name)
             settings = self.config.settings(name, kind.settings)
-            self._adapters[name] = kind(settings, self._client, self.context)
-        return self._adapters[name]
+            self.adapters[name] = kind(settings, self.client, self.context)
+        return self.adapters[name]
 
     def configured(self) -> list[str]:
         """The providers that have what they need."""
@@ -129,12 +138,16 @@ class Bifrost:
     def list_files(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[File]:
         """Newest first; all of them where `limit` is None."""
         name = provider or self.default
-        return _walk(name, self.ready(name).list_files, limit)
+        return _walk(name, self._files(name), limit)
 
     async def page_files(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[File]:
         """One page of `limit` files, newest first; `after` is the `next` of the page before."""
         name = provider or self.default
-        return await _page(name, self.ready(name).list_files, limit, after)
+        return await _page(name, self._files(name), limit, after)
+
+    def _files(self, provider: str) -> ListPage:
+        """What lists the files of a provider."""
+        return self.ready(provider).list_files
 
     async def get_file(self, id: str) -> File:
         """A file's metadata."""
@@ -175,7 +188,11 @@ class Bifrost:
 
         options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
         path = str(Path(source).absolute()) if Path(source).is_file() else source
-        return Planner(self.adapter, route, defaults, unit, skip).plan(lines, Plan(source, path, options))
+        planner = Planner(self.adapter, route, defaults, unit, skip, self._admit)
+        return planner.plan(lines, Plan(source, path, options))
+
+    def _admit(self, provider: str, params: dict[str, Any]) -> None:
+        """Whether this session may ask a provider for that: it may. Raises ForbiddenError or NotFoundError if not."""
 
     def plan_file(self, file_id: str, *, endpoint: str = "") -> Plan:
         """The plan of a batch from a file that was uploaded in the provider's own form."""
@@ -198,7 +215,7 @@ class Bifrost:
         holds is waited for, and one that was closed no more than so many seconds ago is given again.
         """
         addresses = {name: self.address(name) for name in {part.key.provider for part in plan.parts}}
-        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent, within=within)
+        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent, within=within, owner=self.owner)
         return Submission(plan, run, self.journal, self.ready)
 
     async def create_batch(
@@ -215,12 +232,16 @@ class Bifrost:
     def list_batches(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[Batch]:
         """Provider batches, ours or not, newest first; all of them where `limit` is None."""
         name = provider or self.default
-        return _walk(name, self.ready(name).list_batches, limit)
+        return _walk(name, self._batches(name), limit)
 
     async def page_batches(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[Batch]:
         """One page of `limit` provider batches, newest first; `after` is the `next` of the page before."""
         name = provider or self.default
-        return await _page(name, self.ready(name).list_batches, limit, after)
+        return await _page(name, self._batches(name), limit, after)
+
+    def _batches(self, provider: str) -> ListPage:
+        """What lists the batches of a provider."""
+        return self.ready(provider).list_batches
 
     async def get_batch(self, id: str) -> Batch:
         """A batch as it is now."""
@@ -299,8 +320,11 @@ class Bifrost:
         self, parts: Sequence[Ref], batches: Sequence[Batch], audit: Audit
     ) -> AsyncIterator[BatchResult]:
         for ref, batch in zip(parts, batches, strict=True):
-            async for result in complete(self.ready(ref.provider), batch, self.journal.inputs([ref]), audit):
+            async for result in self._part_results(ref, batch, audit):
                 yield result
+
+    def _part_results(self, ref: Ref, batch: Batch, audit: Audit) -> AsyncIterator[BatchResult]:
+        return complete(self.ready(ref.provider), batch, self.journal.inputs([ref]), audit)
 
     async def _inputs(self, parts: Sequence[Ref], batches: Sequence[Batch]) -> AsyncIterator[str]:
         """The ids that went in, in input order: from the journal, else from what the providers kept."""
@@ -353,6 +377,7 @@ class Bifrost:
             raise UsageError(wrong)
         if provider != HOME and (wrong := jsonl.check_messages(params.get("messages"))):
             raise UsageError(wrong)
+        self._admit(provider, params)
         return provider, params
 
     def _able(self, provider: str, capability: str) -> Provider:
@@ -384,7 +409,7 @@ def named(provider: str, item: T) -> T:
     return item.model_copy(update={"id": str(Ref(provider, item.id)), "provider": provider})
 
 
-async def _page(provider: str, list_page: Callable[..., Any], limit: int, after: str | None) -> Page[Any]:
+async def _page(provider: str, list_page: ListPage, limit: int, after: str | None) -> Page[Any]:
     """A page of `limit` items, of as many of the provider's own pages as it takes."""
     found: list[Any] = []
     while True:
@@ -395,7 +420,7 @@ async def _page(provider: str, list_page: Callable[..., Any], limit: int, after:
             return Page(found, after)
 
 
-async def _walk(provider: str, list_page: Callable[..., Any], limit: int | None) -> AsyncIterator[Any]:
+async def _walk(provider: str, list_page: ListPage, limit: int | None) -> AsyncIterator[Any]:
     """The items of a paged list, up to `limit`."""
     left, after = limit, None
     while left is None or left > 0:

@@ -13,32 +13,21 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
 from uuid import uuid4
 
 import orjson
 
+from bifrost_cli.core.database import Database
 from bifrost_cli.core.plan import Plan, read_ids
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.errors import ConfigError, ConflictError
 
 KEPT_DAYS = 60
 RESUMABLE_HOURS = 48
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, created_at REAL NOT NULL, closed_at REAL, source TEXT NOT NULL, requests INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL, key TEXT UNIQUE, parent TEXT, options TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS runs_fingerprint ON runs (fingerprint);
-CREATE TABLE IF NOT EXISTS parts (
-    run TEXT NOT NULL REFERENCES runs, position INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
-    provider TEXT NOT NULL, address TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
-    requests INTEGER NOT NULL, state TEXT NOT NULL, native TEXT, error TEXT, changed_at REAL NOT NULL,
-    PRIMARY KEY (run, position));
-CREATE INDEX IF NOT EXISTS parts_native ON parts (provider, native);
-"""
 State = Literal["planned", "intended", "unknown", "refused", "created", "absent"]
 
 
@@ -68,6 +57,9 @@ class PartRecord:
     def open(self) -> bool:
         """Whether a create of it left, and nobody knows yet what became of it."""
         return self.state in ("intended", "unknown")
+
+
+PART = ", ".join(column.name for column in fields(PartRecord))
 
 
 @dataclass
@@ -104,9 +96,9 @@ class Origin(NamedTuple):
 class Journal:
     """Safe for many processes at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / "journal.db"
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.folder = database.path.parent
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -119,31 +111,32 @@ class Journal:
         anew: bool = False,
         parent: str | None = None,
         within: float | None = None,
+        owner: str | None = None,
     ) -> Run:
         """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
 
         With `key`, the run of that key, once no other process holds it, however it ended. With `within`, also one that
         another holds, once it does no more, or that was closed no more than so many seconds ago. `parent` is the id of
-        the batch that these are a retry of. Raises ConflictError where the key was used for other requests, ConfigError
-        where the journal cannot be written.
+        the batch that these are a retry of. Runs of another `owner`, a virtual key's id, are never the same. Raises
+        ConflictError where the key was used for other requests, ConfigError where the journal cannot be written.
         """
-        fingerprint = plan.fingerprint(addresses)
-        with self._write() as db:
+        fingerprint = _of(owner, plan.fingerprint(addresses))
+        with self.database.write() as db:
             if key:
-                found = self._of_key(db, key, fingerprint)
+                found = self._of_key(db, key, owner, fingerprint)
             elif within is not None:
                 found = self._of_late(db, fingerprint, within)
             else:
                 found = None if anew else self._of_requests(db, fingerprint)
             if found is None:
-                return self._insert(db, plan, addresses, fingerprint, key, parent)
+                return self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
         run, lock = found
-        with self._write() as db:
+        with self.database.write() as db:
             created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (run,)).fetchone()[0]
             return Run(run, created_at, True, self._parts(db, "run = ?", (run,)), lock)
 
-    def _of_key(self, db: sqlite3.Connection, key: str, fingerprint: str) -> tuple[str, int] | None:
-        row = db.execute("SELECT id, fingerprint FROM runs WHERE key = ?", (key,)).fetchone()
+    def _of_key(self, db: sqlite3.Connection, key: str, owner: str | None, fingerprint: str) -> tuple[str, int] | None:
+        row = db.execute("SELECT id, fingerprint FROM runs WHERE key = ?", (_of(owner, key),)).fetchone()
         if row is None:
             return None
         if row[1] != fingerprint:
@@ -186,20 +179,21 @@ class Journal:
         fingerprint: str,
         key: str | None,
         parent: str | None,
+        owner: str | None,
     ) -> Run:
         run, now = uuid4().hex[:16], time.time()
         lock = self._lock(run)
         assert lock is not None
         self._keep_ids(plan, run)
         options = orjson.dumps(plan.options).decode()
-        row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options)
-        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options, owner)
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         rows = [
             (run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model, part.key.endpoint,
              part.requests, "planned", None, None, now)
             for part in plan.parts
         ]  # fmt: skip
-        db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        db.executemany(f"INSERT INTO parts ({PART}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return Run(run, now, False, self._parts(db, "run = ?", (run,)), lock)
 
     def mark(self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None) -> None:
@@ -209,7 +203,7 @@ class Journal:
         part.state, part.native, part.error = state, native, error
         if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
             part.changed_at = time.time()
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
                 " WHERE run = ? AND position = ?",
@@ -218,7 +212,7 @@ class Journal:
 
     def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run))
         (self.folder / "locks" / run).unlink(missing_ok=True)
 
@@ -231,19 +225,19 @@ class Journal:
 
     def open_intents(self) -> list[OpenIntent]:
         """Parts whose create may have arrived, of runs that no living process holds."""
-        if not self.path.exists():
+        if not self.database.exists():
             return []
-        with self._open() as db:
+        with self.database.read() as db:
             parts = self._parts(db, "state IN ('intended', 'unknown')", ())
             sources = dict(db.execute("SELECT id, source FROM runs").fetchall())
         return [OpenIntent(part, sources[part.run]) for part in parts if not self._is_held(part.run)]
 
     def created(self, since: float) -> list[Ref]:
         """The batches that were created after a time (in seconds since the epoch)."""
-        if not self.path.exists():
+        if not self.database.exists():
             return []
         query = "SELECT provider, native FROM parts WHERE state = 'created' AND changed_at > ?"
-        with self._open() as db:
+        with self.database.read() as db:
             return [Ref(*row) for row in db.execute(query, (since,))]
 
     def origin(self, parts: Sequence[Ref]) -> Origin | None:
@@ -251,7 +245,7 @@ class Journal:
         runs = {run for run, _ in self._positions(parts)}
         if len(runs) != 1:
             return None
-        with self._open() as db:
+        with self.database.read() as db:
             row = db.execute("SELECT source, parent, options FROM runs WHERE id = ?", (runs.pop(),)).fetchone()
         return Origin(row[0], row[1], orjson.loads(row[2]))
 
@@ -260,7 +254,7 @@ class Journal:
         runs = [run for run, _ in self._positions([ref])]
         if len(runs) != 1:
             return (ref,)
-        with self._open() as db:
+        with self.database.read() as db:
             parts = self._parts(db, "run = ? AND native IS NOT NULL", (runs[0],))
         return tuple(Ref(part.provider, part.native or "") for part in parts)
 
@@ -270,7 +264,7 @@ class Journal:
 
     def natives(self, provider: str, address: str) -> set[str]:
         """The native ids of all batches that this journal knows at one provider's address."""
-        with self._open() as db:
+        with self.database.read() as db:
             query = "SELECT native FROM parts WHERE provider = ? AND address = ? AND native IS NOT NULL"
             return {native for (native,) in db.execute(query, (provider, address))}
 
@@ -297,15 +291,14 @@ class Journal:
         needs it to follow an id."""
         query = "SELECT run, position, requests FROM parts WHERE provider = ? AND native = ?"
         try:
-            with self._open() if self.path.exists() else nullcontext() as db:
+            with self.database.read() if self.database.exists() else nullcontext() as db:
                 return [row for ref in parts for row in db.execute(query, tuple(ref))] if db else []
         except ConfigError:
             return []
 
     def _parts(self, db: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[PartRecord]:
-        rows = db.execute(f"SELECT * FROM parts WHERE {where} ORDER BY run, position", values)
-        names = [column[0] for column in rows.description]
-        return [PartRecord(**dict(zip(names, row, strict=True))) for row in rows]
+        rows = db.execute(f"SELECT {PART} FROM parts WHERE {where} ORDER BY run, position", values)
+        return [PartRecord(*row) for row in rows]
 
     # -- disk ---------------------------------------------------------------------------------------------------
 
@@ -344,29 +337,7 @@ class Journal:
     def _ids_path(self, run: str) -> Path:
         return self.folder / "ids" / f"{run}.gz"
 
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise self._unusable(error) from error
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self.path, timeout=60)) as db, db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(SCHEMA)
-                yield db
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> ConfigError:
-        return ConfigError(
-            f"The journal in {self.folder} cannot be used: {error}.",
-            hint="It guards against paying twice. Make room there, or set BIFROST_HOME to a folder of your own.",
-        )
+def _of(owner: str | None, text: str) -> str:
+    """A fingerprint or key, apart from those of others."""
+    return f"{owner}/{text}" if owner else text

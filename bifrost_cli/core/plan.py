@@ -17,7 +17,15 @@ import orjson
 
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
-from bifrost_cli.errors import BifrostError, InputError, Problem, UnsupportedError, UsageError
+from bifrost_cli.errors import (
+    BifrostError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    Problem,
+    UnsupportedError,
+    UsageError,
+)
 from bifrost_cli.models import Request
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Line, Provider
@@ -27,6 +35,10 @@ SHOWN_PROBLEMS = 20
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
+
+
+Admit = Callable[[str, dict[str, Any]], None]
+"""Raises where who asks may not send these params to this provider."""
 
 
 class Key(NamedTuple):
@@ -163,13 +175,15 @@ class Plan:
 @dataclass
 class Planner:
     """Makes a plan from one input. `adapters` gives the adapter of a provider by name, `unit` is what messages call a
-    line. Where `skip` is given, it is told of bad lines, and the plan is made of the good ones."""
+    line. Where `skip` is given, it is told of bad lines, and the plan is made of the good ones. `admit` is asked of
+    each request; what it raises is no mistake of a line's, and ends the planning."""
 
     adapters: Callable[[str], Provider]
     route: ModelRoute
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unit: str = "line"
     skip: Skip | None = None
+    admit: Admit = lambda provider, params: None
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     _open: dict[Key, PlannedPart] = field(default_factory=dict)
@@ -220,6 +234,9 @@ class Planner:
             if self.skip:
                 self._note_id(encoded[1].custom_id)
             return encoded
+        except (ForbiddenError, NotFoundError) as error:
+            error.message = f"{self.unit}.{number} (custom_id {custom_id}): {error.message}"
+            raise
         except BifrostError as error:
             hint = f" {error.hint}" if error.hint else ""
             known = custom_id if isinstance(custom_id, str) else None
@@ -256,6 +273,7 @@ class Planner:
         if wrong := jsonl.check(line):
             raise UsageError(wrong)
         provider, line["params"]["model"] = self.route(line["params"]["model"], HOME)
+        self.admit(provider, line["params"])
         adapter = self.adapters(provider)
         return adapter, adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))
 

@@ -6,7 +6,7 @@ UnsupportedError before any request.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -170,6 +170,29 @@ class Provider(ABC):
         """
         raise UnsupportedError(f"{cls.name} has no batch form of its own.", provider=cls.name)
 
+    def models_used(self, params: dict[str, Any]) -> Iterator[str]:
+        """The models that a canonical request names: its own, those to fall back to, and those of its tools."""
+        yield str(params.get("model"))
+        fallbacks, tools = params.get("fallbacks"), params.get("tools")
+        for named in fallbacks if isinstance(fallbacks, list) else [{"model": fallbacks}] if fallbacks else []:
+            yield str(named.get("model") if isinstance(named, dict) else named)
+        for tool in tools if isinstance(tools, list) else []:
+            if isinstance(tool, dict) and "model" in tool:
+                yield str(tool["model"])
+
+    def kept_used(self, params: dict[str, Any]) -> Iterator[str]:
+        """The ids of what is kept at the provider, and a canonical request names: files, containers and skills.
+
+        All of them, in whatever place; an id that is none is for the provider to refuse.
+        """
+        yield from (str(id) for id in block_members(params, "file_id"))
+        container = params.get("container")
+        if isinstance(container, dict):
+            yield from (str(skill) for skill in container.get("skills") or [] if not _is_built_in(skill))
+            container = container.get("id")
+        if container is not None:
+            yield str(container)
+
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         """The outcome of a request (at 1-based `line` of the input) that an ended batch's results do not mention."""
         return errored(custom_id, "api_error", f"{self.title}'s results do not mention this request.")
@@ -297,3 +320,24 @@ class Provider(ABC):
 
     def _no(self, what: str) -> UnsupportedError:
         return UnsupportedError(f"{self.title} has no {what} here.", provider=self.name)
+
+
+def block_members(params: dict[str, Any], name: str) -> Iterator[Any]:
+    """The values of every member of this name in the content of a canonical request, however deep."""
+    return _members([params.get("messages"), params.get("system")], name)
+
+
+def _members(value: Any, name: str) -> Iterator[Any]:
+    if isinstance(value, list):
+        for inner in value:
+            yield from _members(inner, name)
+    elif isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for key, inner in value.items():
+            if key != "input":  # The arguments of a tool, whose names are its own.
+                yield from _members(inner, name)
+
+
+def _is_built_in(skill: Any) -> bool:
+    return isinstance(skill, dict) and skill.get("type") == "anthropic"

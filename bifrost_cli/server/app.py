@@ -1,5 +1,6 @@
 """The routes, each below `/v1` and below `/NAME/v1`, where NAME is the provider whose wire this is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 
@@ -45,9 +46,12 @@ def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = 
     async def lifespan(app: object) -> AsyncIterator[None]:
         async with bifrost if owns else nullcontext():
             gateway.background.resume()
+            counting = asyncio.ensure_future(gateway.count())
             yield
             await gateway.creates.settle()
             await gateway.background.stop()
+            counting.cancel()
+            gateway.tenants.flush()
 
     routes = [
         Route(mount + path, _endpoint(gateway, handler), methods=[method])
@@ -60,7 +64,7 @@ def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = 
 
 def _endpoint(gateway: Gateway, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return await handler(gateway.call(request))
+        return await handler(await gateway.call(request))
 
     return endpoint
 

@@ -25,7 +25,7 @@ async def create(call: Call) -> Response:
     with bodies.spool() as folder:
         body = await bodies.save(call.request, folder / "body", bodies.LONGEST_BATCH)
         caller = call.caller
-        same = (caller.key, body.digest, caller.provider, caller.context)
+        same = (call.bifrost.owner, caller.key, body.digest, caller.provider, caller.context)
         batch = await call.gateway.creates.once(same, lambda: _create(call, body))
     call.gateway.background.start(batch.id)
     return answer(shown(call, batch))
@@ -64,7 +64,9 @@ def _requests(stream: BinaryIO) -> Lines:
 def _request(index: int, request: Any) -> dict[str, Any] | Problem:
     if not isinstance(request, dict):
         return Problem(index, None, "must be an object with custom_id and params")
-    if isinstance(request.get("params"), dict):
+    if "params" not in request:  # Other forms of a line than Anthropic's are not for this wire.
+        return Problem(index, request.get("custom_id"), "params: Field required")
+    if isinstance(request["params"], dict):
         request["params"] = tolerated(request["params"])
     return request
 
@@ -77,7 +79,7 @@ async def listing(call: Call) -> Response:
     async def get_page(*, limit: int, after: str | None) -> Any:
         return await call.bifrost.page_batches(provider=provider, limit=limit, after=after)
 
-    page = await asked.show(get_page, call.gateway.batches)
+    page = await asked.show(get_page, call.gateway.tokens("batches", call.bifrost.owner))
     return answer({"data": [shown(call, batch) for batch in page.data], **page.by_ids()})
 
 

@@ -12,7 +12,6 @@ from starlette.datastructures import Headers
 from bifrost_cli.errors import InvalidRequestError
 from bifrost_cli.providers import HOME, PROVIDERS
 from bifrost_cli.providers.base import Context
-from bifrost_cli.server.errors import Refusal
 
 PROVIDER = "x-model-provider"
 DROP = "x-bifrost-drop"
@@ -39,14 +38,7 @@ class Caller:
 
 
 def read(headers: Headers) -> Caller:
-    """Raises Refusal where there is no key at all, and InvalidRequestError where a value is ill-formed.
-
-    Any key will do. But one there must be: a page in a browser cannot send these headers to another origin without
-    asking first, so it cannot spend the keys of a server on loopback.
-    """
-    if "x-api-key" not in headers and "authorization" not in headers:
-        message = "A key is required in x-api-key or Authorization; any will do."
-        raise Refusal(401, message, "authentication_error")
+    """Raises InvalidRequestError where a value is ill-formed."""
     retry = headers.get("x-stainless-retry-count", "0")
     return Caller(
         provider=_provider(headers.get(PROVIDER)),

@@ -75,7 +75,7 @@ async def _old_page(call: Call) -> pages.Shown[File]:
     async def get_page(*, limit: int, after: str | None) -> Any:
         return await call.bifrost.page_files(provider=provider, limit=limit, after=after)
 
-    return await asked.show(get_page, call.gateway.files)
+    return await asked.show(get_page, call.gateway.tokens("files", call.bifrost.owner))
 
 
 async def _chosen(call: Call, ids: list[str]) -> Response:

@@ -1,5 +1,7 @@
 """What all calls share: the configuration, the connections, and what is remembered while the server runs."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -8,14 +10,20 @@ from starlette.requests import Request
 
 from bifrost_cli.core import refs
 from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.fenced import Fenced
+from bifrost_cli.core.tenants import Tenants
+from bifrost_cli.errors import BifrostError
 from bifrost_cli.server import caller
+from bifrost_cli.server.admission import Admission
 from bifrost_cli.server.background import Background
 from bifrost_cli.server.caller import Caller
 from bifrost_cli.server.creates import Creates
 from bifrost_cli.server.origin import origin
 from bifrost_cli.server.pages import Tokens
 
+LOG = logging.getLogger("bifrost.serve")
 VIEWS = 512
+COUNTED_EVERY = 1.0
 
 
 @dataclass
@@ -25,25 +33,50 @@ class Gateway:
     bifrost: Bifrost
     public_url: str | None = None
     background: Background = field(init=False)
+    tenants: Tenants = field(init=False)
+    admission: Admission = field(init=False)
     creates: Creates = field(default_factory=Creates)
-    files: Tokens = field(default_factory=Tokens)
-    batches: Tokens = field(default_factory=Tokens)
     _view: Callable[[Caller], Bifrost] = field(init=False, repr=False)
+    _tokens: Callable[[str, str | None], Tokens] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.background = Background(self.bifrost)
+        self.tenants = Tenants(self.bifrost.journal.database)
+        self.admission = Admission(self.tenants)
 
         @lru_cache(maxsize=VIEWS)
         def view(asked: Caller) -> Bifrost:
             return self.bifrost.view(asked.provider, asked.context)
 
-        self._view = view
+        @lru_cache(maxsize=VIEWS)
+        def tokens(kind: str, owner: str | None) -> Tokens:
+            return Tokens()
 
-    def call(self, request: Request) -> "Call":
-        """A call as its handler sees it. Raises a BifrostError where its headers make no sense."""
+        self._view, self._tokens = view, tokens
+
+    async def call(self, request: Request) -> "Call":
+        """A call as its handler sees it. Raises a BifrostError where its caller may not, or its headers make no
+        sense."""
+        key = await self.admission.admit(request.headers)
         asked = caller.read(request.headers)
-        same_for_all = Caller(asked.provider, asked.context)
-        return Call(self, request, asked, self._view(same_for_all))
+        session = self._view(Caller(asked.provider, asked.context))
+        if key:
+            request.state.key = key.id
+            session = Fenced.within(session, key, self.tenants)
+        return Call(self, request, asked, session)
+
+    async def count(self) -> None:
+        """Write down what keys used, every second, until cancelled."""
+        while True:
+            await asyncio.sleep(COUNTED_EVERY)
+            try:
+                await asyncio.to_thread(self.tenants.flush)
+            except BifrostError as error:
+                LOG.warning("what keys used is not written down yet: %s", error)
+
+    def tokens(self, kind: str, owner: str | None) -> Tokens:
+        """Where the lists of one owner go on."""
+        return self._tokens(kind, owner)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ class Served:
                         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                         "id": self.id,
                         "client": client[0] if client else None,
+                        "key": self.scope["state"].get("key"),
                         "method": self.scope["method"],
                         "path": self.scope["path"],
                         "provider": _header(self.scope, b"x-model-provider"),

@@ -4,7 +4,9 @@ import ipaddress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bifrost_cli.config import Config, Setting
+from bifrost_cli.config import Config, Setting, state_folder
+from bifrost_cli.core.database import Database
+from bifrost_cli.core.tenants import Tenants
 from bifrost_cli.errors import UsageError
 from bifrost_cli.server.origin import check_public_url
 
@@ -42,10 +44,10 @@ class Settings:
             insecure=_flag(found.values_by_name["insecure"]),
             drain=_number(found.values_by_name["drain"], 0, 3600),
         )
-        if not settings.insecure and not is_loopback(settings.host):
+        if not settings.insecure and not is_loopback(settings.host) and not _has_keys(config):
             raise UsageError(
                 f"{settings.host} can be reached from outside, and callers need no key of their own.",
-                hint="Whoever reaches it spends the keys of this server. Add --insecure if that is meant.",
+                hint="Make keys for them (bifrost keys create NAME). With --insecure, whoever reaches it spends yours.",
             )
         return settings
 
@@ -54,6 +56,10 @@ class Settings:
         variables = {setting.name: setting.env[0] for setting in SETTINGS}
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         return {variables[name]: _text(value) for name, value in given.items() if value is not None}
+
+
+def _has_keys(config: Config) -> bool:
+    return Tenants(Database(state_folder(config.environ))).any()
 
 
 def is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ import pytest
 
 from bifrost_cli.config import Config
 from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal, Run
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref
@@ -36,7 +37,7 @@ def small_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "state")
+    return Journal(Database(tmp_path / "state"))
 
 
 def plan(count: int = 5, model: str = "m") -> Plan:
@@ -60,7 +61,7 @@ def created(journal: Journal, given: Plan, *natives: str) -> Run:
 
 
 def rows(journal: Journal, query: str) -> list[Any]:
-    with closing(sqlite3.connect(journal.path)) as db, db:
+    with closing(sqlite3.connect(journal.database.path)) as db, db:
         return db.execute(query).fetchall()
 
 
@@ -236,8 +237,8 @@ def in_process(journal: Journal, script: str) -> "subprocess.Popen[str]":
     before = (
         "import os, sys\nfrom pathlib import Path\nfrom bifrost_cli.providers import PROVIDERS\n"
         "PROVIDERS['small'] = 'tests.core.small:Small'\n"
-        "from tests.core.test_journal import ADDRESS, Journal, plan\n"
-        f"journal, given = Journal(Path({str(journal.folder)!r})), plan()\n"
+        "from tests.core.test_journal import ADDRESS, Database, Journal, plan\n"
+        f"journal, given = Journal(Database(Path({str(journal.folder)!r}))), plan()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen([sys.executable, "-c", before + script], cwd=ROOT, text=True, **pipes)
@@ -299,21 +300,21 @@ def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
 def test_a_folder_that_cannot_be_made_is_named_with_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with plan() as given, pytest.raises(ConfigError) as caught:
-        begun(Journal(tmp_path / "file" / "state"), given)
+        begun(Journal(Database(tmp_path / "file" / "state")), given)
     assert str(tmp_path / "file" / "state") in caught.value.message
     assert "BIFROST_HOME" in str(caught.value.hint)
 
 
 def test_a_damaged_journal_stops_a_create(journal: Journal) -> None:
     journal.folder.mkdir()
-    journal.path.write_bytes(b"this is no database" * 100)
+    journal.database.path.write_bytes(b"this is no database" * 100)
     with plan() as given, pytest.raises(ConfigError, match="cannot be used"):
         begun(journal, given)
 
 
 def test_a_damaged_journal_stops_nobody_from_following_an_id(journal: Journal) -> None:
     journal.folder.mkdir()
-    journal.path.write_bytes(b"this is no database" * 100)
+    journal.database.path.write_bytes(b"this is no database" * 100)
     ref = Ref("small", "n0")
     assert (journal.inputs([ref]), journal.requests(ref), journal.origin([ref])) == (None, None, None)
     assert journal.siblings(ref) == (ref,)

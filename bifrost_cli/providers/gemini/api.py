@@ -4,10 +4,11 @@ Batches are made from files of lines, since their results come back under keys; 
 """
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -116,6 +117,11 @@ class Gemini(Provider):
     def _files(self) -> str:
         """What file ids are below, in requests that name a file."""
         return f"{self._base_url}/{self._version}/files"
+
+    def kept_used(self, params: dict[str, Any]) -> Iterator[str]:
+        """Gemini takes the address of a file for the file, so addresses below its own count."""
+        ids = (id.removeprefix(f"{self.name}:").removeprefix("files/") for id in super().kept_used(params))
+        return chain(ids, translate.files_addressed(params, self._base_url))
 
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         return translate.missing_result(batch, custom_id, line)

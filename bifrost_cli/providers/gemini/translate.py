@@ -1,10 +1,11 @@
 """Hub -> wire and wire -> hub: lines of batch input, result lines, files and batches."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -21,7 +22,7 @@ from bifrost_cli.models import (
     errored,
     succeeded,
 )
-from bifrost_cli.providers.base import Line
+from bifrost_cli.providers.base import Line, block_members
 from bifrost_cli.providers.gemini import answers, generate
 from bifrost_cli.providers.gemini.checks import PROVIDER, Drop, Terms, dumps
 from bifrost_cli.providers.gemini.failures import CANCELLED, GRPC, RESOURCE_EXHAUSTED, describe
@@ -29,6 +30,7 @@ from bifrost_cli.providers.gemini.models import traits
 
 T = TypeVar("T")
 ENDPOINT = "generateContent"
+HOST = "generativelanguage.googleapis.com"
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -41,6 +43,21 @@ def encode(request: Request, schema_form: str, files: str, drop: Drop) -> Line:
     model, terms = terms_for(params["model"], schema_form, files, drop)
     body = generate.encode(params, terms)
     return Line(custom_id, model, ENDPOINT, dumps({"key": custom_id, "request": body}, "params"))
+
+
+def files_addressed(params: dict[str, Any], base_url: str) -> Iterator[str]:
+    """The ids of the files that a canonical request names by their addresses."""
+    hosts = (HOST, urlsplit(base_url).hostname)
+    for url in map(str, block_members(params, "url")):
+        if _host(url) in hosts:
+            yield url.rpartition("/files/")[2]
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url.strip()).hostname
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=1024)
