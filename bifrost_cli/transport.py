@@ -3,25 +3,24 @@
 Reads are repeated on any passing failure. A call marked `paid` (it creates something that costs) is repeated only
 when it surely did not arrive: the connection failed, or the provider answered 429. Where its outcome cannot be known,
 `OutcomeUnknownError` says so.
+
+What each call costs in processor time is the gateway's, too: requests are made here, without a client's merging, and
+the client only carries them.
 """
 
 import asyncio
 import io
 import logging
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
-from math import isfinite
+from functools import lru_cache
 from pathlib import Path
-from time import time
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import orjson
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from bifrost_cli import __version__, sse
 from bifrost_cli.errors import (
@@ -30,31 +29,39 @@ from bifrost_cli.errors import (
     InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
-    OverloadedError,
-    RateLimitError,
-    UpstreamError,
     UpstreamTimeoutError,
 )
+from bifrost_cli.repeats import NEVER_ARRIVED, Sleep, passing, repeated, retry_after, surely_absent
 from bifrost_cli.tls import LazyContext
-
-Sleep = Callable[[float], Awaitable[None]]
 
 ATTEMPTS = 5
 BLOCK = 256 * 1024
-LONGEST_PAUSE = 60.0
 HOPS = 3
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 LONG_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
-NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": f"bifrost/{__version__}"}
+"""Of every request, unless it says otherwise."""
+_url = lru_cache(maxsize=256)(httpx.URL)
+
+
+class Client(Protocol):
+    """What carries requests to their hosts over pooled connections, as `httpx.AsyncClient` does.
+
+    Redirects are not followed. Raises httpx.TransportError, of the kinds that httpx has.
+    """
+
+    async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        """The answer; with `stream` its body is still to be read, and the answer to be closed."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
 
 
 def new_client(*, trust_env: bool = True) -> httpx.AsyncClient:
     """A pooled client. Proxy and CA variables hold unless `trust_env` is off; redirects are not followed."""
     logging.getLogger("httpx").addFilter(_hide_queries)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-    agent = {"user-agent": f"bifrost/{__version__}"}
-    verify = LazyContext(trust_env=trust_env)
-    return httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=trust_env, headers=agent, verify=verify)
+    return httpx.AsyncClient(limits=limits, trust_env=trust_env, verify=LazyContext(trust_env=trust_env))
 
 
 def _hide_queries(record: logging.LogRecord) -> bool:
@@ -134,12 +141,12 @@ class Transport:
 
     provider: str
     base_url: str
-    client: httpx.AsyncClient
+    client: Client
     read_error: Callable[[httpx.Response], BifrostError]
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     address_from: str = "default"
-    auth: httpx.Auth | None = field(default=None, repr=False)
+    auth: Callable[[httpx.Request], Awaitable[None]] | None = field(default=None, repr=False)
     attempts: int = ATTEMPTS
     sleep: Sleep = asyncio.sleep
 
@@ -211,15 +218,8 @@ class Transport:
 
         async def attempt() -> httpx.Response:
             with source.open() if source else nullcontext() as file:
-                described, content = _content(json, file, form)
-                request = self.client.build_request(
-                    method,
-                    self.base_url + path,
-                    params=params,
-                    headers={**self.headers, **described, **(headers or {})},
-                    timeout=LONG_TIMEOUT if source or paid or once else TIMEOUT,
-                    **content,
-                )
+                long = source is not None or paid or once
+                request = self._request(method, path, _content(json, file, form), params, headers, long=long)
                 return await self._send(request, paid=paid, stream=False)
 
         return await self._repeat(attempt, paid=paid or once)
@@ -240,15 +240,8 @@ class Transport:
         once = json is not None
 
         async def attempt() -> httpx.Response:
-            described, content = _content(json, None, None)
-            request = self.client.build_request(
-                "POST" if once else "GET",
-                self.base_url + path,
-                params=params,
-                headers={**self.headers, **described, **(headers or {})},
-                timeout=LONG_TIMEOUT if once else TIMEOUT,
-                **content,
-            )
+            method = "POST" if once else "GET"
+            request = self._request(method, path, _content(json, None, None), params, headers, long=once)
             return await self._send(request, paid=False, stream=True, hops=0 if once else HOPS)
 
         return Streamed(lambda: self._repeat(attempt, paid=once), lambda error: self._broken(error, paid=False))
@@ -292,9 +285,32 @@ class Transport:
             text = text.replace(secret, "[redacted]")
         return text
 
+    def _request(
+        self,
+        method: str,
+        path: str,
+        content: "Content",
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+        *,
+        long: bool,
+    ) -> httpx.Request:
+        url = _url(self.base_url + path)
+        host = {"host": url.netloc.decode("ascii")}
+        return httpx.Request(
+            method,
+            url,
+            params=params,
+            headers={**host, **HEADERS, **self.headers, **content.headers, **(headers or {})},
+            extensions={"timeout": (LONG_TIMEOUT if long else TIMEOUT).as_dict()},
+            **content.body,
+        )
+
     async def _send(self, request: httpx.Request, *, paid: bool, stream: bool, hops: int = HOPS) -> httpx.Response:
         try:
-            response = await self.client.send(request, stream=stream, auth=self.auth or httpx.USE_CLIENT_DEFAULT)
+            if self.auth:
+                await self.auth(request)
+            response = await self.client.send(request, stream=stream)
             if response.status_code >= 400:
                 await response.aread()
         except httpx.TransportError as error:
@@ -303,8 +319,8 @@ class Transport:
             raise self._refused(response, paid=paid)
         if response.status_code >= 300:
             await response.aclose()
-            following = response.next_request
-            if stream and hops and following and _origin(str(following.url)) == _origin(str(request.url)):
+            following = _following(request, response) if stream and hops else None
+            if following:
                 return await self._send(following, paid=paid, stream=stream, hops=hops - 1)
             raise self._redirected(response)
         return response
@@ -348,23 +364,37 @@ class Transport:
         return OutcomeUnknownError(f"The create may or may not have arrived: {reason}.", provider=self.provider)
 
     async def _repeat(self, attempt: Callable[[], Awaitable[httpx.Response]], *, paid: bool) -> httpx.Response:
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(self.attempts),
-            wait=pause,
-            retry=retry_if_exception(surely_absent if paid else passing),
-            sleep=self.sleep,
-            reraise=True,
-        )
-        return await retrying(attempt)
+        may_repeat = surely_absent if paid else passing
+        return await repeated(attempt, may_repeat, attempts=self.attempts, sleep=self.sleep)
 
 
-def _content(json: Any, file: Reading | None, form: Form | None) -> tuple[dict[str, str], dict[str, Any]]:
-    """The headers that describe a body, and the body as httpx takes it."""
+class Content(NamedTuple):
+    """A body as httpx takes it, and the headers that describe it."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def _content(json: Any, file: Reading | None, form: Form | None) -> Content:
     if file is not None and form is not None:
-        return {}, {"data": form.fields, "files": {form.name: (form.filename, file, form.media_type)}}
+        return Content({"data": form.fields, "files": {form.name: (form.filename, file, form.media_type)}}, {})
     if file is not None:
-        return {"content-length": str(file.source.size)}, {"content": _blocks(file)}
-    return ({"content-type": "application/json"}, {"content": orjson.dumps(json)}) if json is not None else ({}, {})
+        return Content({"content": _blocks(file)}, {"content-length": str(file.source.size)})
+    if json is None:
+        return Content({}, {})
+    body = orjson.dumps(json)
+    described = {"content-type": "application/json", "content-length": str(len(body))}
+    return Content({"stream": httpx.ByteStream(body)}, described)  # As `content` its headers are looked for again.
+
+
+def _following(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """The GET that a redirect leads to, where that is on the same origin."""
+    try:
+        url = request.url.join(response.headers.get("location", ""))
+    except httpx.InvalidURL:
+        return None
+    same = response.has_redirect_location and _origin(str(url)) == _origin(str(request.url))
+    return httpx.Request("GET", url, headers=request.headers, extensions=request.extensions) if same else None
 
 
 def _origin(address: str) -> tuple[str, str, int | None] | None:
@@ -403,44 +433,3 @@ class Streamed:
         await self._response.aclose()
         if isinstance(error, httpx.TransportError):
             raise self._broken(error) from error
-
-
-def passing(error: BaseException) -> bool:
-    """Whether a read that failed this way may work in a moment."""
-    return isinstance(error, UpstreamError | RateLimitError | OverloadedError) and _soon(error)
-
-
-def surely_absent(error: BaseException) -> bool:
-    """Whether a paid call that failed this way surely did not arrive, and may be sent again."""
-    never_arrived = isinstance(error, NetworkError) and isinstance(error.__cause__, NEVER_ARRIVED)
-    return (never_arrived or isinstance(error, RateLimitError)) and _soon(error)
-
-
-def _soon(error: BaseException) -> bool:
-    return isinstance(error, BifrostError) and (error.retry_after or 0) <= LONGEST_PAUSE
-
-
-def pause(state: RetryCallState) -> float:
-    """Seconds before the next attempt: what the provider asked for, else 0.5, 1, 2, 4 with a little chance."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, BifrostError) and error.retry_after is not None:
-        return error.retry_after
-    return float(0.5 * 2 ** (state.attempt_number - 1) * random.uniform(0.8, 1.2))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms` or `Retry-After` (a number or an HTTP date); None where there is none."""
-    try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-            return max(0.0, seconds) if isfinite(seconds) else None
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        return max(0.0, float(value) if _is_number(value) else parsedate_to_datetime(value).timestamp() - time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).strip().isdigit()

@@ -106,14 +106,15 @@ def test_the_core_imports_the_contract_and_the_registry_and_never_a_provider() -
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_provider_imports_the_contract_and_its_own_folder(name: str) -> None:
-    allowed = ("errors", "models", "config", "transport", "sse", "providers.base", "providers.checks")
+    allowed = ("errors", "models", "config", "repeats", "transport", "sse", "providers.base", "providers.checks")
     assert strangers(below(f"bifrost_cli.providers.{name}"), exactly=allowed, within=[f"providers.{name}"]) == []
 
 
 def test_the_contract_and_what_it_stands_on_import_no_provider_and_no_core() -> None:
     assert strangers(["bifrost_cli.errors", "bifrost_cli.sse"]) == []
     assert strangers(["bifrost_cli.models"], exactly=["errors"]) == []
-    assert strangers(["bifrost_cli.transport"], exactly=["errors", "sse", "tls"]) == []
+    assert strangers(["bifrost_cli.transport"], exactly=["errors", "repeats", "sse", "tls"]) == []
+    assert strangers(["bifrost_cli.repeats"], exactly=["errors"]) == []
     assert strangers(["bifrost_cli.providers"]) == []
     assert strangers(["bifrost_cli.config"], exactly=["errors", "providers"]) == []
     assert strangers(["bifrost_cli.providers.base"], exactly=["errors", "models", "config", "transport"]) == []
@@ -180,7 +181,7 @@ def test_version_and_help_load_neither_clients_nor_models_nor_providers(argument
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stderr.splitlines())
     assert "bifrost_cli.cli.app" in loaded
-    heavy = {"httpx", "pydantic", "starlette", "uvicorn", "orjson", "tenacity", "sqlite3", *SDKS}
+    heavy = {"httpx", "pydantic", "starlette", "uvicorn", "orjson", "sqlite3", *SDKS}
     ours = {f"bifrost_cli.{name}" for name in ("core", "transport", "models", "server", "sandbox")}
     providers = {f"bifrost_cli.providers.{name}" for name in (*FOLDERS, "base")}
     assert loaded & (heavy | ours | providers) == set()

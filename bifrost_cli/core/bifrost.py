@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-import httpx
-
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
@@ -27,7 +25,7 @@ from bifrost_cli.errors import ConfigError, PendingError, Problem, UnsupportedEr
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Context, Provider
-from bifrost_cli.transport import Source, new_client
+from bifrost_cli.transport import Client, Source, new_client
 
 T = TypeVar("T", File, Batch)
 ListPage = Callable[..., Awaitable[Page[Any]]]
@@ -46,7 +44,7 @@ class Bifrost:
     context: Context = field(default_factory=Context)
     trust_env: bool = True
 
-    client: httpx.AsyncClient = field(default=None, repr=False)  # type: ignore[assignment]
+    client: Client = field(default=None, repr=False)  # type: ignore[assignment]
     journal: Journal = field(default=None, repr=False)  # type: ignore[assignment]
     adapters: dict[str, Provider] = field(default_factory=dict, repr=False)
 

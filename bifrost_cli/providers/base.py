@@ -12,12 +12,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
-import httpx
-
 from bifrost_cli.config import Setting, Settings
 from bifrost_cli.errors import ConfigError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request, errored
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import Client, Source, Transport
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Provider(ABC):
     limits: ClassVar[Limits]
     framing: ClassVar[Framing] = Framing()
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient, context: Context = Context()) -> None:
+    def __init__(self, settings: Settings, client: Client, context: Context = Context()) -> None:
         self.config = settings
         self.context = context
         self.client = client
@@ -135,7 +133,7 @@ class Provider(ABC):
                 raise ConfigError(f"{self.name} needs {setting.help}: set {variables}.", provider=self.name)
 
     @abstractmethod
-    def connect(self, client: httpx.AsyncClient) -> Transport:
+    def connect(self, client: Client) -> Transport:
         """The transport with this provider's address, credentials and error reader."""
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, nullcontext
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.providers import HOME
@@ -54,19 +54,24 @@ def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = 
             gateway.tenants.flush()
 
     routes = [
-        Route(mount + path, _endpoint(gateway, handler), methods=[method])
-        for mount in (f"/{HOME}", "")
+        Route(mount + path, Endpoint(gateway, handler), methods=[method])
         for method, path, handler in HANDLERS
+        for mount in (f"/{HOME}", "")
     ]
     routes += [Route("/healthz", _healthy), Route("/readyz", _ready(gateway))]
     return Outer(Router(routes, redirect_slashes=False, lifespan=lifespan))
 
 
-def _endpoint(gateway: Gateway, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        return await handler(await gateway.call(request))
+class Endpoint:
+    """A handler as an ASGI application. Errors are left to `Outer`."""
 
-    return endpoint
+    def __init__(self, gateway: Gateway, handler: Handler) -> None:
+        self.gateway = gateway
+        self.handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.handler(await self.gateway.call(Request(scope, receive)))
+        await response(scope, receive, send)
 
 
 async def _healthy(request: Request) -> Response:

@@ -6,6 +6,7 @@ The lines of Anthropic's SDKs differ: 0.x and 1.x send `x-api-key` and version 2
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -20,6 +21,10 @@ BETA = f"{HOME}-beta"
 OLD_FILES_BETA = "files-api-2025-04-14"
 AGENTS_BETA = "managed-agents-2026-04-01"
 """Betas that change the shape of a list of files (documented)."""
+RETRY = "x-stainless-retry-count"
+KEY = "idempotency-key"
+READ = frozenset(name.encode() for name in (PROVIDER, DROP, VERSION, BETA, RETRY, KEY))
+"""The headers that say something here."""
 WORD = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -39,7 +44,14 @@ class Caller:
 
 def read(headers: Headers) -> Caller:
     """Raises InvalidRequestError where a value is ill-formed."""
-    retry = headers.get("x-stainless-retry-count", "0")
+    return _read(tuple(item for item in headers.raw if item[0] in READ))
+
+
+@lru_cache(maxsize=512)
+def _read(raw: tuple[tuple[bytes, bytes], ...]) -> Caller:
+    """Callers send the same headers again and again."""
+    headers = Headers(raw=list(raw))
+    retry = headers.get(RETRY, "0")
     return Caller(
         provider=_provider(headers.get(PROVIDER)),
         context=Context(
@@ -49,7 +61,7 @@ def read(headers: Headers) -> Caller:
             attempts=1,  # Who calls tries again, as its SDK is told to; here it would be tries times tries.
         ),
         retry=int(retry) if retry.isascii() and retry.isdigit() else 0,
-        key=headers.get("idempotency-key") or None,
+        key=headers.get(KEY) or None,
     )
 
 

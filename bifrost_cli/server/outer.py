@@ -5,7 +5,6 @@ import time
 from secrets import token_hex
 
 import orjson
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,7 +53,7 @@ class Served:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["request-id"] = self.id
+            message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
         else:
             self.sent += len(message.get("body", b""))
         await self.given(message)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from types import TracebackType
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -10,6 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 BLOCK = 64 * 1024
+UNWATCHED = 0.05
+"""Seconds that work may take before it is watched for whether the caller leaves."""
 
 
 class Stream(Response):
@@ -45,23 +48,45 @@ async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
 
     The body must have been read.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
-    finally:
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait((working,))
+    async with Presence(receive):
+        return await work
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class Presence:
+    """A block of work that is cancelled when the caller leaves, which raises ClientDisconnect from it.
+
+    Most work is done before anyone could leave, so the looking begins after a moment: it takes a task of its own.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.looking: asyncio.Task[None] | None = None
+        self.left = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        self.timer = task.get_loop().call_later(UNWATCHED, self._look)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.timer.cancel()
+        if self.looking:
+            self.looking.cancel()
+        # Cancelled by us and by nobody else, as `asyncio.timeout` tells it.
+        if self.left and self.task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise ClientDisconnect from error
+
+    def _look(self) -> None:
+        self.looking = asyncio.ensure_future(self._leaving())
+
+    async def _leaving(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        self.task.cancel()
 
 
 async def begun(items: AsyncIterator[T]) -> AsyncGenerator[T]:

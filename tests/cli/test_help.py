@@ -14,7 +14,7 @@ import bifrost_cli
 from bifrost_cli.cli.app import app
 from tests.cli.program import bifrost, piped
 
-HEAVY = {"httpx", "starlette", "uvicorn", "rich.progress", "orjson", "tenacity", "botocore"}
+HEAVY = {"httpx", "starlette", "uvicorn", "rich.progress", "orjson", "botocore"}
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -24,7 +24,8 @@ from bifrost_cli.errors import (
     UpstreamTimeoutError,
     for_status,
 )
-from bifrost_cli.transport import ATTEMPTS, Form, Source, Transport, new_client, retry_after
+from bifrost_cli.repeats import retry_after
+from bifrost_cli.transport import ATTEMPTS, Form, Source, Transport, new_client
 from tests.conftest import Clock
 from tests.loopback import Received, Scripted, answer, chunked, closed_port, scripted, silence, then_closed
 

@@ -5,14 +5,12 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.anthropic import translate
 from bifrost_cli.providers.base import Capabilities, Framing, Limits, Line, Part, Provider
-from bifrost_cli.transport import Form, Source, Transport
+from bifrost_cli.transport import Client, Form, Source, Transport
 
 OLD_FILES_BETA = "files-api-2025-04-14"
 
@@ -47,7 +45,7 @@ class Anthropic(Provider):
         if "api_key" not in self.config and "auth_token" not in self.config:
             raise ConfigError("anthropic needs an API key: set ANTHROPIC_API_KEY.", provider=self.name)
 
-    def connect(self, client: httpx.AsyncClient) -> Transport:
+    def connect(self, client: Client) -> Transport:
         secrets = tuple(self.config[name] for name in ("api_key", "auth_token") if name in self.config)
         return Transport(
             provider=self.name,

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import orjson
 
 from bifrost_cli.config import Setting
@@ -26,7 +25,7 @@ from bifrost_cli.providers.bedrock.messages import Call
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.providers.bedrock.sync import SyncBatches
 from bifrost_cli.providers.bedrock.translate import JobId
-from bifrost_cli.transport import ATTEMPTS, Source, Transport
+from bifrost_cli.transport import ATTEMPTS, Client, Source, Transport
 
 JOBS = "/model-invocation-jobs"
 JOB = "/model-invocation-job"
@@ -101,7 +100,7 @@ class Bedrock(Provider):
             raise ConfigError("bedrock needs a region: set AWS_REGION.", provider=self.name)
         aws.check_region(self._region, self.config.source("region"))
 
-    def connect(self, client: httpx.AsyncClient) -> Transport:
+    def connect(self, client: Client) -> Transport:
         return self._wire("bedrock", "control_url", self.region)
 
     @cached_property

@@ -7,7 +7,7 @@ only without any does its chain look in profiles, SSO, roles of containers and i
 import asyncio
 import re
 import threading
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -88,18 +88,17 @@ class Credentials:
         return self.settings["secret_access_key"]
 
 
-class SigV4(httpx.Auth):
+class SigV4:
     """Signs each attempt anew. The body is read whole for its hash: here it is JSON that memory holds anyway."""
 
     def __init__(self, credentials: Credentials, region: str) -> None:
         self.credentials = credentials
         self.region = region
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """The request with `authorization`, `x-amz-date` and, with temporary keys, `x-amz-security-token`."""
+    async def __call__(self, request: httpx.Request) -> None:
+        """Add `authorization`, `x-amz-date` and, with temporary keys, `x-amz-security-token`."""
         body = await request.aread()
         request.headers.update(await asyncio.to_thread(self._signed, request, body))
-        yield request
 
     def _signed(self, request: httpx.Request, body: bytes) -> dict[str, str]:
         keys = self.credentials.frozen()

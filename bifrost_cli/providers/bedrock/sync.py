@@ -44,7 +44,8 @@ from bifrost_cli.providers.bedrock.answers import count, digest, member
 from bifrost_cli.providers.bedrock.checks import PROVIDER
 from bifrost_cli.providers.bedrock.lease import Lease
 from bifrost_cli.providers.bedrock.s3 import Place, Store
-from bifrost_cli.transport import Sleep, Source
+from bifrost_cli.repeats import Sleep
+from bifrost_cli.transport import Source
 
 Ask = Callable[[str, str, str, Any], Awaitable[Any]]
 """`ask(region, model, endpoint, body)` is the model's answer. Raises as a paid call does."""

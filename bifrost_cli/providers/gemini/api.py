@@ -11,7 +11,6 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
-import httpx
 import orjson
 
 from bifrost_cli.config import Setting
@@ -26,7 +25,7 @@ from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
 from bifrost_cli.providers.gemini import failures, messages, translate
 from bifrost_cli.providers.gemini.upload import upload
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import Client, Source, Transport
 
 OTHER_JSONL_TYPES = ("text/plain", "application/json")
 """What a file of lines may be called where the service refuses its proper type, as it did now and then in 2025."""
@@ -85,7 +84,7 @@ class Gemini(Provider):
 
     # -- configuration ------------------------------------------------------------------------------------------
 
-    def connect(self, client: httpx.AsyncClient) -> Transport:
+    def connect(self, client: Client) -> Transport:
         return Transport(
             provider=self.name,
             base_url=self._base_url,

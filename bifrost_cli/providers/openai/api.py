@@ -7,14 +7,12 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import httpx
-
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
 from bifrost_cli.providers.openai import failures, messages, own, translate
-from bifrost_cli.transport import Form, Source, Transport
+from bifrost_cli.transport import Client, Form, Source, Transport
 
 HOST = "api.openai.com"
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -58,7 +56,7 @@ class OpenAI(Provider):
 
     # -- configuration ------------------------------------------------------------------------------------------
 
-    def connect(self, client: httpx.AsyncClient) -> Transport:
+    def connect(self, client: Client) -> Transport:
         return Transport(
             provider=self.name,
             base_url=self.config["base_url"].rstrip("/"),
