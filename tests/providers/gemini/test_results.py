@@ -222,7 +222,7 @@ def test_lines_that_cannot_be_placed() -> None:
     assert translate.decode_inlined({}, 2, "m")["custom_id"] == "line-2"
 
 
-@pytest.mark.parametrize("reason", [*answers.STOPS, *answers.REFUSALS, *answers.FAILURES])
+@pytest.mark.parametrize("reason", sorted([*answers.STOPS, *answers.REFUSALS, *answers.FAILURES]))
 def test_every_reason_to_stop(reason: str) -> None:
     response = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": reason}]}
     result = translate.decode_result(orjson.dumps({"key": "a", "response": response}), 1, "m")["result"]
