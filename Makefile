@@ -14,8 +14,8 @@ setup: $(VENV)/run  ## Install bifrost into .venv
 demo: $(VENV)/run  ## Run the main job on the embedded sandbox, four providers: no key, no network
 	@sh samples/demo.sh $(BIN)/bifrost
 
-test: $(VENV)/dev  ## Run every test
-	$(BIN)/python -m pytest
+test: $(VENV)/dev  ## Run every test, on every core
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 torture: $(VENV)/dev  ## Kill creates at every request and at random, run them again, count duplicates and losses
 	$(BIN)/python tests/torture
