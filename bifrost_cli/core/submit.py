@@ -75,7 +75,10 @@ class Submission:
         Parts that the account's limits refuse for now are queued, and created as earlier ones end.
         """
         async with Work() as work:
-            async for batch in wait.follow(lambda: self._step(work), timeout=timeout, poll=poll, sleep=self.sleep):
+            steps = wait.follow(
+                lambda: self._look(work), create=self.begin, timeout=timeout, poll=poll, sleep=self.sleep
+            )
+            async for batch in steps:
                 yield batch
 
     @property
@@ -84,8 +87,7 @@ class Submission:
         made = [record for record in self.run.parts if record.position in self.batches]
         return any(self.adapters(record.provider).runs_here(self.batches[record.position].id) for record in made)
 
-    async def _step(self, work: Work) -> Batch:
-        await self.begin()
+    async def _look(self, work: Work) -> Batch:
         for record in self.run.parts:
             if self._running(record):
                 work.attend(self.adapters(record.provider), self.batches[record.position].id)

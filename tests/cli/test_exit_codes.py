@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bifrost_cli.core import wait
+from bifrost_cli.transport import ATTEMPTS
 from tests.cli.conftest import NEVER
 from tests.cli.program import Sandbox, ask, bifrost, finished, interrupt, line_of, started, written
 from tests.loopback import closed_port
@@ -160,6 +162,19 @@ def test_8_the_wait_has_a_deadline(sandbox: Sandbox, two: Path, provider: str) -
         f"error: The batch has not ended after 0.1 s. Go on with: bifrost batch wait {id}"
     )
     bifrost("batch", "wait", id, "--timeout", "0", code=8)
+
+
+@pytest.mark.parametrize("pace", [NEVER])
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_8_an_outage_does_not_outlast_the_deadline(
+    sandbox: Sandbox, two: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait, "LAST_LOOK", 0.2)
+    sandbox.fault("503*@GET .*")
+    ran = bifrost("batch", "create", two, "-p", provider, "--wait", "--timeout", "0", "-q", code=8)
+    assert "It is not known whether the batch has ended after 0 s" in ran.err
+    bifrost("batch", "wait", *ran.words, "--timeout", "0", code=8)
+    assert len([each for each in sandbox.log() if each["method"] == "GET"]) < 2 * ATTEMPTS
 
 
 def test_9_some_requests_did_not_succeed(sandbox: Sandbox, mixed: Path) -> None:

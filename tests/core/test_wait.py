@@ -1,11 +1,13 @@
 """Waiting: when to ask again, when to give up."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice, repeat
 
 import pytest
 
+from bifrost_cli.core import wait
 from bifrost_cli.core.wait import PATIENCE, follow, pauses
 from bifrost_cli.errors import (
     AuthError,
@@ -126,3 +128,43 @@ async def test_the_deadline_holds_during_an_outage(clock: Clock) -> None:
     with pytest.raises(PendingError):
         await Answers(clock, then=UpstreamError("down")).followed(timeout=30.0)
     assert clock.now == 30.0
+
+
+async def test_a_read_that_hangs_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "LAST_LOOK", 0.0)
+
+    async def never() -> Batch:
+        await asyncio.Event().wait()
+        return RUNNING
+
+    with pytest.raises(PendingError, match=r"known whether the batch has ended after 0\.01 s: the provider does"):
+        async with asyncio.timeout(30):
+            [_ async for _ in follow(never, timeout=0.01)]
+
+
+async def test_a_last_look_at_the_deadline_has_time_to_be_answered() -> None:
+    async def soon() -> Batch:
+        await asyncio.sleep(0.01)
+        return ENDED
+
+    assert [each async for each in follow(soon, timeout=0)] == [ENDED]
+
+
+async def test_a_create_is_not_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "LAST_LOOK", 0.0)
+    made = []
+
+    async def create() -> None:
+        await asyncio.sleep(0.05)
+        made.append(ENDED)
+
+    async def read() -> Batch:
+        return made[-1]
+
+    assert [each async for each in follow(read, create=create, timeout=0.001)] == [ENDED]
+
+
+async def test_the_failure_of_the_last_look_is_told(clock: Clock) -> None:
+    answers = Answers(clock, RUNNING, then=NetworkError("The connection broke."))
+    with pytest.raises(PendingError, match="has ended after 4 s: The connection broke"):
+        await answers.followed(timeout=4)
