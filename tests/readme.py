@@ -64,7 +64,8 @@ def exit_codes() -> str:
         said = [_first_sentence(kind) for kind in classes if kind.exit_code == code]
         statuses = sorted({kind.status for kind in classes if kind.exit_code == code})
         rows.append(f"| {code} | {'; '.join(said)} | {', '.join(map(str, statuses))} |")
-    return "\n".join([*rows, "| 130 | interrupted (Ctrl-C); the batch goes on | - |"])
+    rows.append("| 130 | interrupted (Ctrl-C; the batch goes on), or the answer to a question was no | - |")
+    return "\n".join(rows)
 
 
 def _first_sentence(kind: type) -> str:

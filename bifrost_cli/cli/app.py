@@ -10,10 +10,8 @@ from typer.core import TyperGroup
 
 from bifrost_cli import __version__
 from bifrost_cli.cli import batch, files, keys, providers, sandbox, serve
-from bifrost_cli.cli.session import Session
+from bifrost_cli.cli.session import INTERRUPTED, Session
 from bifrost_cli.errors import BifrostError, UsageError
-
-INTERRUPTED = 130
 
 
 class Root(TyperGroup):
@@ -25,8 +23,7 @@ class Root(TyperGroup):
             try:
                 return super().invoke(ctx)
             finally:
-                if sys.stdout is not None:  # What the interpreter could not flush at its own end would be exit 120.
-                    sys.stdout.flush()
+                sys.stdout.flush()  # What the interpreter could not flush at its own end would be exit 120.
         except BrokenPipeError:
             _abandon_broken()  # Whoever read it has seen enough (`| head`).
         except BifrostError as error:
@@ -78,8 +75,27 @@ def root(
 
 def main() -> None:
     """The console script."""
+    has_stdout = sys.stdout is not None
+    _open_closed()
+    if not has_stdout:
+        _without_stdout()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: nothing is left half written.
     app()
+
+
+def _open_closed() -> None:
+    # What the shell has closed (`>&-`) is None, and the next file or connection would take its number.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _without_stdout() -> None:
+    from bifrost_cli.cli import render
+
+    error = UsageError("stdout is closed.", hint="Give it a place, if only /dev/null.")
+    render.error(error, as_json="--json" in sys.argv)
+    sys.exit(error.exit_code)
 
 
 def _from_system(error: OSError) -> UsageError:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bifrost_cli.cli.files import confirm
 from bifrost_cli.cli.session import Session, with_session
 from bifrost_cli.errors import BifrostError, UsageError
 
@@ -159,14 +158,16 @@ def get(*, session: Session, id: Id) -> None:
 @with_session()
 def cancel(*, session: Session, ids: Ids) -> None:
     """Ask for a stop. What is finished stays readable; what runs may still succeed."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, several
 
     session.note_ids(ids)
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
     async def go(bifrost: "Bifrost") -> None:
-        for id in ids:
+        async def cancel(id: str) -> None:
             screen.batch(await bifrost.cancel_batch(id))
+
+        await several.each(ids, cancel, screen, undone="not canceled")
 
     session.run(go)
 
@@ -177,16 +178,18 @@ def delete(
     *, session: Session, ids: Ids, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
     """Delete ended batches and their results, where the provider can. Asks first on a terminal."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, several
 
     session.note_ids(ids)
-    confirm(f"Delete {len(ids)} batch{'es' if len(ids) > 1 else ''} and the results?", yes)
     screen = render.Screen(json=session.json, quiet=session.quiet)
+    several.confirm(screen, f"Delete {len(ids)} batch{'es' if len(ids) > 1 else ''} and the results?", yes)
 
     async def go(bifrost: "Bifrost") -> None:
-        for id in ids:
+        async def delete(id: str) -> None:
             await bifrost.delete_batch(id)
             screen.deleted(id, "message_batch")
+
+        await several.each(ids, delete, screen, undone="not deleted")
 
     session.run(go)
 

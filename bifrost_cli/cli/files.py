@@ -1,6 +1,5 @@
 """`bifrost files`: upload, list, get, delete and download."""
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,16 +115,18 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete files. Asks first on a terminal."""
-    from bifrost_cli.cli import render
+    from bifrost_cli.cli import render, several
 
     session.note_ids(ids)
-    confirm(f"Delete {len(ids)} file{'s' if len(ids) > 1 else ''}?", yes)
     screen = render.Screen(json=session.json, quiet=session.quiet)
+    several.confirm(screen, f"Delete {len(ids)} file{'s' if len(ids) > 1 else ''}?", yes)
 
     async def go(bifrost: "Bifrost") -> None:
-        for id in ids:
+        async def delete(id: str) -> None:
             await bifrost.delete_file(id)
             screen.deleted(id, "file")
+
+        await several.each(ids, delete, screen, undone="not deleted")
 
     session.run(go)
 
@@ -178,9 +179,3 @@ def media_type(filename: str) -> str:
 
     known = MEDIA_TYPES.get(Path(filename).suffix.lower())
     return known or mimetypes.guess_type(filename)[0] or "application/octet-stream"
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Ask, where a person can answer. Raises typer.Abort on a no."""
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
-        typer.confirm(question, abort=True, err=True)

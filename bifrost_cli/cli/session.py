@@ -32,6 +32,7 @@ T = TypeVar("T")
 PASSING = (PendingError, UpstreamError, OverloadedError, RateLimitError)
 PANEL = "Every command"
 SANDBOX_MARK = "sbx"
+INTERRUPTED = 130
 
 ProviderOption = Annotated[
     str | None,

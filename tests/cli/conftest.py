@@ -12,7 +12,7 @@ import pytest
 from bifrost_cli import transport
 from bifrost_cli.core import submit
 from bifrost_cli.sandbox import background
-from tests.cli.program import Sandbox, ask, written
+from tests.cli.program import Ahead, Sandbox, ask, written
 
 NEVER = 10_000.0
 tls_context = functools.cache(ssl.create_default_context)
@@ -27,10 +27,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
         def serve(pace: float) -> Sandbox:
             if pace not in servers:
-                state = tmp_path_factory.mktemp("sandbox")
-                url = stack.enter_context(background(state, pace=pace))
+                state, ahead = tmp_path_factory.mktemp("sandbox"), Ahead()
+                url = stack.enter_context(background(state, pace=pace, clock=ahead))
                 client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, verify=False))
-                servers[pace] = Sandbox(url, client)
+                servers[pace] = Sandbox(url, client, ahead)
             return servers[pace]
 
         yield serve
@@ -38,7 +38,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 @pytest.fixture
 def pace() -> float:
-    """How long batches take: 0 is no time. Tests ask for another with `@pytest.mark.parametrize("pace", [...])`."""
+    """How long batches take: 0 is no time. Tests ask for another with `@pytest.mark.parametrize("pace", [...])`; at
+    NEVER they end when the test says so (`sandbox.end_batches`)."""
     return 0.0
 
 

@@ -197,11 +197,22 @@ def interrupt(process: subprocess.Popen[Any]) -> None:
 
 
 @dataclass
+class Ahead:
+    """The sandbox's clock, ahead of ours by some seconds."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.seconds
+
+
+@dataclass
 class Sandbox:
     """A sandbox that is served, and what its control routes say."""
 
     url: str
     client: httpx.Client = field(repr=False)
+    ahead: Ahead
     _before: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
 
     def environment(self, key: str) -> dict[str, str]:
@@ -217,7 +228,12 @@ class Sandbox:
         """Forget faults and log, and count from here."""
         self.client.delete("/_sandbox/faults").raise_for_status()
         self.client.delete("/_sandbox/log").raise_for_status()
+        self.ahead.seconds = 0.0
         self._before = self._counts()
+
+    def end_batches(self) -> None:
+        """The time has come when all batches have ended, and none has expired."""
+        self.ahead.seconds = 50_000.0
 
     def log(self) -> list[dict[str, Any]]:
         """The requests since `clear`."""

@@ -11,7 +11,7 @@ from bifrost_cli.cli.render import Screen
 from bifrost_cli.errors import BifrostError, NotFoundError, UpstreamError
 from bifrost_cli.models import Batch
 from tests.cli.conftest import NEVER, Serve
-from tests.cli.program import Sandbox, ask, bifrost, kinds, piped, results_in, written
+from tests.cli.program import Sandbox, ask, bifrost, finished, kinds, line_of, results_in, started, written
 from tests.loopback import closed_port
 
 BOTH = pytest.mark.parametrize("provider", ["anthropic", "openai"])
@@ -115,6 +115,16 @@ def test_canceling_what_has_ended_changes_nothing(sandbox: Sandbox, two: Path, p
     assert len(bifrost("batch", "results", id).objects) == 2
 
 
+def test_a_batch_that_is_not_there_keeps_none_of_the_others_from_being_deleted_or_canceled(
+    sandbox: Sandbox, two: Path
+) -> None:
+    (id,) = bifrost("batch", "create", two, "-q").words
+    ran = bifrost("batch", "cancel", "msgbatch_none", id, "-q", code=4)
+    assert ran.words == [id]
+    assert "error: 1 of 2 not canceled: " in ran.err
+    assert bifrost("batch", "delete", "msgbatch_none", id, "-q", code=4).words == [id]
+
+
 def test_a_deleted_batch_is_gone(sandbox: Sandbox, two: Path) -> None:
     first, second = created(two), created(two)
     assert bifrost("batch", "delete", first, second, "--yes", "-q").words == [first, second]
@@ -124,15 +134,17 @@ def test_a_deleted_batch_is_gone(sandbox: Sandbox, two: Path) -> None:
 # -- wait --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pace", [0.6])
+@pytest.mark.parametrize("pace", [NEVER])
 @BOTH
 def test_a_batch_of_one_process_is_waited_for_in_another(sandbox: Sandbox, two: Path, provider: str) -> None:
     id = created(two, "-p", provider)
-    ran = piped("batch", "wait", id, "--poll", "0.2", "-o", "out.jsonl")
+    process = started("batch", "wait", id, "--poll", "0.2", "-o", "out.jsonl")
+    assert line_of(process, "stderr").split()[1:3] == [id, "in_progress"]
+    sandbox.end_batches()
+    ran = finished(process)
     assert ran.code == 0
     assert kinds(results_in("out.jsonl")) == {"one": "succeeded", "two": "succeeded"}
-    states = [line.split()[2] for line in ran.err.splitlines() if id in line and "done" in line]
-    assert (states[0], states[-1]) == ("in_progress", "ended")
+    assert f"{id} ended 2/2 done" in ran.err
 
 
 @BOTH

@@ -133,11 +133,13 @@ def test_a_file_is_got_and_deleted_by_its_id_alone(sandbox: Sandbox, two: Path, 
     bifrost("files", "get", file["id"], code=4)
 
 
-def test_what_was_deleted_before_an_error_has_been_told(sandbox: Sandbox, two: Path) -> None:
+def test_an_id_that_fails_keeps_none_of_the_others_from_being_deleted(sandbox: Sandbox, two: Path) -> None:
     first, last = bifrost("files", "upload", two, two, "-q").words
-    ran = bifrost("files", "delete", first, "file_none", last, "-q", code=4)
-    assert ran.words == [first]
-    bifrost("files", "get", last)
+    ran = bifrost("files", "delete", first, "file_none", "openai:file-none", last, "--json", code=4)
+    assert [each["id"] for each in ran.objects] == [first, last]
+    assert [line.partition(": ")[0] for line in ran.err.splitlines()[:-1]] == ["file_none", "openai:file-none"]
+    assert ran.error["error"]["message"].startswith("2 of 4 not deleted: ")
+    assert bifrost("files", "list", "-q").words == []
 
 
 # -- download ----------------------------------------------------------------------------------------------------------

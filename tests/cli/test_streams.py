@@ -204,3 +204,18 @@ def test_the_module_runs_as_the_script_does(sandbox: Sandbox) -> None:
     script = Path(sys.executable).with_name("bifrost")
     ran = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert ran.stdout == piped("--version").out
+
+
+def test_a_stdout_that_is_closed_is_an_error_in_a_line(sandbox: Sandbox, two: Path) -> None:
+    ran = shell(f"bifrost batch create {two} >&-")
+    assert (ran.code, ran.err) == (2, "error: stdout is closed. Give it a place, if only /dev/null.\n")
+    ran = shell("bifrost batch list --json >&-")
+    assert (ran.code, ran.error["error"]["message"]) == (2, "stdout is closed.")
+    assert sandbox.log() == []
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_stdin_and_stderr_may_be_closed(sandbox: Sandbox, two: Path, closed: str) -> None:
+    ran = shell(f"bifrost batch create {two} -o out.jsonl {closed}")
+    assert (ran.code, ran.err.count("Traceback")) == (0, 0)
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2

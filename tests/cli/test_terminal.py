@@ -124,12 +124,13 @@ def test_the_id_of_a_batch_in_parts_is_whole_however_long(sandbox: Sandbox) -> N
 # -- progress ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pace", [0.3])
+@pytest.mark.parametrize("pace", [NEVER])
 @pytest.mark.parametrize("columns", [60, 140])
 def test_create_shows_the_id_then_a_bar_then_the_outcome(sandbox: Sandbox, two: Path, columns: int) -> None:
     with on_terminal("batch", "create", two, "-p", "openai", "-o", "out.jsonl", columns=columns) as terminal:
         text = terminal.expect("Created openai:batch_")
         assert "2/2" not in text
+        sandbox.end_batches()
         text = terminal.end()
     assert "2/2 2 ok 0 failed" in " ".join(text.split())
     assert "2 in, 2 out: 2 succeeded." in text
@@ -214,7 +215,11 @@ def test_delete_asks_and_no_deletes_nothing(sandbox: Sandbox, two: Path, kind: s
     with on_terminal(kind, "delete", *ids) as terminal:
         terminal.expect(question)
         terminal.type("n\n")
-        terminal.end(1)
+        assert "Nothing was deleted." in terminal.end(130)
+    with on_terminal(kind, "delete", *ids) as terminal:
+        terminal.expect(f"{question} [y/N]: ")
+        terminal.type("\x04")  # Ctrl-D
+        assert terminal.end(130).splitlines()[-1] == "Nothing was deleted."
     for id in ids:
         bifrost(kind, "get", id)
     with on_terminal(kind, "delete", *ids) as terminal:
