@@ -79,9 +79,13 @@ class PlannedPart:
     def close(self) -> None:
         """No line follows."""
         self._write(self.provider.framing.suffix)
-        assert self._file is not None
-        self._file.close()
-        self._file = None
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Nothing more is written, be it whole or not."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def recount(self, requests: int) -> None:
         """Its spool has changed: count its bytes and digest anew."""
@@ -161,6 +165,8 @@ class Plan:
 
     def close(self) -> None:
         """Remove the spools."""
+        for part in self.parts:
+            part.abandon()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:

@@ -20,8 +20,8 @@ class Admission:
         self.tenants = tenants
         self.closed = tenants.any()
 
-    async def admit(self, headers: Headers) -> Key | None:
-        """The virtual key that a call comes with; None where none is needed. Raises Refusal or RateLimitError.
+    def admit(self, headers: Headers) -> Key | None:
+        """The virtual key that a call comes with; None where none is needed. Raises Refusal.
 
         Any key will do where none was made. But one there must be: a page in a browser cannot send these headers to
         another origin without asking first, so it cannot spend the keys of a server on loopback.
@@ -31,10 +31,8 @@ class Admission:
         key = self.tenants.find(secret)
         if key is None:
             self._check_open(given)
-            return None
-        _check_state(key)
-        if key.rpm:
-            await self._take(key)
+        else:
+            _check_state(key)
         return key
 
     def _check_open(self, given: list[str]) -> None:
@@ -44,9 +42,9 @@ class Admission:
         if not given:
             raise _refusal("A key is required in x-api-key or Authorization; any will do.")
 
-    async def _take(self, key: Key) -> None:
-        """In a thread: another process may be writing."""
-        if pause := await asyncio.to_thread(self.tenants.take, key):
+    async def take(self, key: Key) -> None:
+        """Count a call, in a thread: another process may be writing. Raises RateLimitError where there are too many."""
+        if key.rpm and (pause := await asyncio.to_thread(self.tenants.take, key)):
             message = f"The key '{key.name}' may make {key.rpm:,} calls a minute, and has made them."
             raise RateLimitError(message, retry_after=pause)
 

@@ -57,11 +57,13 @@ class Gateway:
     async def call(self, request: Request) -> "Call":
         """A call as its handler sees it. Raises a BifrostError where its caller may not, or its headers make no
         sense."""
-        key = await self.admission.admit(request.headers)
+        key = self.admission.admit(request.headers)
+        if key:
+            request.state.key = key.id
+            await self.admission.take(key)
         asked = caller.read(request.headers)
         session = self._view(Caller(asked.provider, asked.context))
         if key:
-            request.state.key = key.id
             session = Fenced.within(session, key, self.tenants)
         return Call(self, request, asked, session)
 

@@ -6,7 +6,7 @@ import anthropic
 
 client = anthropic.Anthropic(
     base_url=os.environ.get("BIFROST_URL", "http://localhost:8080/anthropic"),
-    api_key="virtual-key-or-dummy-key",
+    api_key=os.environ.get("BIFROST_KEY", "dummy-key"),
 )
 
 print(f"Base URL: {client.base_url}")

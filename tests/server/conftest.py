@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import anthropic
 import httpx
 import pytest
 
+from bifrost_cli.core.database import Database
+from bifrost_cli.core.tenants import Tenants
 from bifrost_cli.sandbox import background, environment
 from tests import gateway
 
@@ -30,7 +33,8 @@ class Served:
 
     url: str
     sandbox: str
-    opened: list[anthropic.Anthropic] = field(default_factory=list)
+    key: str = "any-dummy-key"
+    opened: list[anthropic.Anthropic | httpx.Client] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -39,9 +43,10 @@ class Served:
     def sdk(self, provider: str | None = None, **options: object) -> anthropic.Anthropic:
         """Anthropic's SDK, without retries unless asked."""
         headers = {"x-model-provider": provider} if provider else {}
-        given = {"max_retries": 0, "api_key": "any-dummy-key", "default_headers": headers, **options}
-        self.opened.append(anthropic.Anthropic(base_url=self.base, **given))  # type: ignore[arg-type]
-        return self.opened[-1]
+        given = {"max_retries": 0, "api_key": self.key, "default_headers": headers, **options}
+        sdk = anthropic.Anthropic(base_url=self.base, **given)  # type: ignore[arg-type]
+        self.opened.append(sdk)
+        return sdk
 
     def close(self) -> None:
         """Close what was opened."""
@@ -50,13 +55,11 @@ class Served:
 
     def http(self, provider: str | None = None, **headers: str) -> httpx.Client:
         """Plain HTTP for what an SDK does not let through."""
-        given = {"x-api-key": "any", "anthropic-version": "2023-06-01", **headers}
-        return httpx.Client(
-            base_url=self.base,
-            headers=given | ({"x-model-provider": provider} if provider else {}),
-            trust_env=False,
-            timeout=30,
-        )
+        given = {"x-api-key": self.key, "anthropic-version": "2023-06-01", **headers}
+        named = given | ({"x-model-provider": provider} if provider else {})
+        http = httpx.Client(base_url=self.base, headers=named, trust_env=False, timeout=30)
+        self.opened.append(http)
+        return http
 
     def fault(self, text: str) -> None:
         """See the sandbox's faults."""
@@ -87,6 +90,47 @@ def served(shared: Served) -> Iterator[Served]:
     yield shared
     shared.close()
     httpx.delete(f"{shared.sandbox}/_sandbox/faults", trust_env=False)
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A gateway that lets in its own keys only."""
+
+    url: str
+    sandbox: str
+    home: Path
+    opened: list[Served] = field(default_factory=list)
+
+    @property
+    def tenants(self) -> Tenants:
+        return Tenants(Database(self.home))
+
+    def holder(self, **rules: Any) -> Served:
+        """Who has a key of these rules, made while the gateway runs."""
+        _, secret = self.tenants.create(f"k{uuid4().hex[:8]}", **rules)
+        self.opened.append(Served(self.url, self.sandbox, secret))
+        return self.opened[-1]
+
+    def asked(self) -> list[str]:
+        """What the providers have been asked, ever."""
+        log = httpx.get(f"{self.sandbox}/_sandbox/log", trust_env=False).json()
+        return [f"{each['method']} {each['path']}" for each in log]
+
+
+@pytest.fixture(scope="session")
+def keyed_gateway(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    home = tmp_path_factory.mktemp("keyed")
+    with gateway.over({**environment(sandbox), **CHOSEN, "BIFROST_HOME": str(home)}) as url:
+        keyed = Keyed(url, sandbox, home)
+        keyed.holder()
+        yield keyed
+
+
+@pytest.fixture
+def keyed(keyed_gateway: Keyed) -> Iterator[Keyed]:
+    yield keyed_gateway
+    while keyed_gateway.opened:
+        keyed_gateway.opened.pop().close()
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def run(script: str, served: Served, provider: str, monkeypatch: pytest.MonkeyPa
     pause = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 20))
     monkeypatch.setenv("BIFROST_URL", served.base)
+    monkeypatch.setenv("BIFROST_KEY", served.key)
     monkeypatch.setenv("PROVIDER", provider)
     monkeypatch.setenv("MODEL", MODELS[provider])
     runpy.run_path(str(SCRIPTS[0].parent / script), run_name="__main__")
@@ -44,15 +45,22 @@ def test_each_script_is_known() -> None:
     assert {path.name for path in SCRIPTS} == SAYS.keys()
 
 
+@pytest.fixture(params=["any key", "a virtual key"])
+def caller(request: pytest.FixtureRequest) -> Served:
+    """Who calls: a gateway without keys of its own, or one with."""
+    served: Served = request.getfixturevalue("served")
+    return served if request.param == "any key" else request.getfixturevalue("keyed").holder(models=("*",))
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("script", SAYS)
 def test_a_script_runs_with_the_official_sdk(
-    script: str, provider: str, served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script: str, provider: str, caller: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if script.startswith("list_"):
-        served.sdk(provider).beta.files.upload(file=("test_upload.txt", b"x" * 49, "text/plain"))
-        run("create_batch.py", served, provider, monkeypatch)
-    run(script, served, provider, monkeypatch)
+        caller.sdk(provider).beta.files.upload(file=("test_upload.txt", b"x" * 49, "text/plain"))
+        run("create_batch.py", caller, provider, monkeypatch)
+    run(script, caller, provider, monkeypatch)
     wanted = SAYS[script]
     if script == "download_file.py" and provider in GIVES_NO_UPLOAD_BACK:
         wanted = "Not downloadable: 400"
