@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.providers import HOME
 from bifrost_cli.server import batches, files, messages, models
+from bifrost_cli.server.access import AccessLog
 from bifrost_cli.server.gateway import Call, Gateway
 from bifrost_cli.server.json import answer
 from bifrost_cli.server.outer import Outer
@@ -37,9 +38,11 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = False) -> ASGIApp:
+def create_app(
+    bifrost: Bifrost, public_url: str | None = None, *, owns: bool = False, access: AccessLog | None = None
+) -> ASGIApp:
     """The gateway over one session, which it closes at its end where it `owns` it. `public_url` is the address that
-    callers use, where the calls do not tell."""
+    callers use, where the calls do not tell; `access` is where calls are logged."""
     gateway = Gateway(bifrost, public_url)
 
     @asynccontextmanager
@@ -59,7 +62,7 @@ def create_app(bifrost: Bifrost, public_url: str | None = None, *, owns: bool = 
         for mount in (f"/{HOME}", "")
     ]
     routes += [Route("/healthz", _healthy), Route("/readyz", _ready(gateway))]
-    return Outer(Router(routes, redirect_slashes=False, lifespan=lifespan))
+    return Outer(Router(routes, redirect_slashes=False, lifespan=lifespan), access)
 
 
 class Endpoint:

@@ -11,19 +11,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.server import errors
+from bifrost_cli.server.access import AccessLog
 from bifrost_cli.server.errors import Refusal
 
-ACCESS = logging.getLogger("bifrost.access")
 LOG = logging.getLogger("bifrost.serve")
 LEFT = 499
 """What the log says of a call whose caller left before it was answered."""
 
 
 class Outer:
-    """Around the routes. Every answer carries `request-id`."""
+    """Around the routes. Every answer carries `request-id`; `access` is told of every call."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, access: AccessLog | None) -> None:
         self.app = app
+        self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +36,8 @@ class Outer:
         except Exception as error:
             await call.fail(error, receive)
         finally:
-            call.log()
+            if self.access:
+                self.access.add(call.line())
 
 
 class Served:
@@ -77,26 +79,23 @@ class Served:
             return _no_route(error.status_code, self.scope)
         return error if isinstance(error, BifrostError) else None
 
-    def log(self) -> None:
-        """One line of JSON: no header, no query, no body."""
-        if ACCESS.isEnabledFor(logging.INFO):
-            client = self.scope.get("client")
-            ACCESS.info(
-                orjson.dumps(
-                    {
-                        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                        "id": self.id,
-                        "client": client[0] if client else None,
-                        "key": self.scope["state"].get("key"),
-                        "method": self.scope["method"],
-                        "path": self.scope["path"],
-                        "provider": _header(self.scope, b"x-model-provider"),
-                        "status": self.status,
-                        "bytes": self.sent,
-                        "ms": round((time.perf_counter() - self.began) * 1000, 1),
-                    }
-                ).decode()
-            )
+    def line(self) -> str:
+        """What the access log says, as JSON: no header, no query, no body."""
+        client = self.scope.get("client")
+        return orjson.dumps(
+            {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "id": self.id,
+                "client": client[0] if client else None,
+                "key": self.scope["state"].get("key"),
+                "method": self.scope["method"],
+                "path": self.scope["path"],
+                "provider": _header(self.scope, b"x-model-provider"),
+                "status": self.status,
+                "bytes": self.sent,
+                "ms": round((time.perf_counter() - self.began) * 1000, 1),
+            }
+        ).decode()
 
 
 class Broken(Exception):

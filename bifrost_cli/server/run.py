@@ -1,5 +1,6 @@
 """Serving: the sockets, the processes, and how they end."""
 
+import gc
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bifrost_cli.config import Config
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.errors import UsageError
+from bifrost_cli.server.access import AccessLog
 from bifrost_cli.server.app import create_app
 from bifrost_cli.server.settings import Settings
 from bifrost_cli.server.upstream import gateway_client
@@ -21,6 +23,8 @@ from bifrost_cli.server.upstream import gateway_client
 FACTORY = "bifrost_cli.server.run:app_from_environment"
 TRUST, QUIET = "BIFROST_SERVE_TRUST_ENV", "BIFROST_SERVE_QUIET"
 """For the processes of several workers: whether proxies hold, and whether calls are logged."""
+COLLECTED_EVERY = 10_000
+"""Objects, net, between looks for cycles; a call leaves next to none, and Python's own 700 is every few calls."""
 Ready = Callable[[str], object]
 
 
@@ -39,8 +43,8 @@ def serve(
     with _listening(settings) as listener:
         url = _url(listener)
         if settings.workers == 1:
-            _log(quiet)
-            app = owned(config, settings.public_url, trust_env=trust_env)
+            access = _prepared(quiet)
+            app = owned(config, settings.public_url, trust_env=trust_env, access=access)
             _Server(options_of(app, settings), lambda: on_ready(url)).run(sockets=[listener])
         else:
             _serve_in_processes(config, settings, listener, trust_env=trust_env, quiet=quiet, on_ready=on_ready)
@@ -65,11 +69,13 @@ def app_from_environment() -> ASGIApp:
     """The application of one worker."""
     config = Config.load()
     settings = Settings.load(config)
-    _log(os.environ.get(QUIET) == "1")
-    return owned(config, settings.public_url, trust_env=os.environ.get(TRUST) != "0")
+    access = _prepared(os.environ.get(QUIET) == "1")
+    return owned(config, settings.public_url, trust_env=os.environ.get(TRUST) != "0", access=access)
 
 
-def owned(config: Config, public_url: str | None = None, *, trust_env: bool = True) -> ASGIApp:
+def owned(
+    config: Config, public_url: str | None = None, *, trust_env: bool = True, access: AccessLog | None = None
+) -> ASGIApp:
     """The application over a session of its own, made in the loop that serves it and closed with it."""
     app: ASGIApp | None = None
 
@@ -77,7 +83,7 @@ def owned(config: Config, public_url: str | None = None, *, trust_env: bool = Tr
         nonlocal app
         if scope["type"] == "lifespan":
             bifrost = Bifrost(config, client=gateway_client(trust_env=trust_env))
-            app = create_app(bifrost, public_url, owns=True)
+            app = create_app(bifrost, public_url, owns=True, access=access)
         assert app is not None
         await app(scope, receive, send)
 
@@ -112,14 +118,17 @@ def options_of(app: Any, settings: Settings, **options: Any) -> uvicorn.Config:
     )
 
 
-def _log(quiet: bool) -> None:
-    """The access log and the gateway's own words, on stderr."""
+def _prepared(quiet: bool) -> AccessLog | None:
+    """What a process is told before it serves. Gives its access log, on stderr as the gateway's own words are."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("bifrost.access", "bifrost.serve", "uvicorn.error"):
+    for name in ("bifrost.serve", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.WARNING if quiet or name == "uvicorn.error" else logging.INFO)
+    gc.freeze()
+    gc.set_threshold(COLLECTED_EVERY)
+    return None if quiet else AccessLog(sys.stderr)
 
 
 @contextmanager

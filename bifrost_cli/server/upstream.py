@@ -61,7 +61,6 @@ class Upstream:
                 headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
                 data=_body(request),
                 allow_redirects=False,
-                skip_auto_headers=OURS,
                 timeout=_timeout(limits["pool"], limits["connect"], limits["read"]),
             )
             body = Body(response) if stream else httpx.ByteStream(await response.read())
@@ -84,7 +83,10 @@ class Upstream:
         if self.session is None:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self.ssl)
             self.session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=OURS,
             )
         return self.session
 

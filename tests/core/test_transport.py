@@ -1,8 +1,8 @@
 """The transport: what is repeated and when, what a failure is called, and that no secret is in what it says."""
 
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,12 +25,22 @@ from bifrost_cli.errors import (
     for_status,
 )
 from bifrost_cli.repeats import retry_after
-from bifrost_cli.transport import ATTEMPTS, Form, Source, Transport, new_client
+from bifrost_cli.server.upstream import gateway_client
+from bifrost_cli.transport import ATTEMPTS, Client, Form, Source, Transport, new_client
 from tests.conftest import Clock
 from tests.loopback import Received, Scripted, answer, chunked, closed_port, scripted, silence, then_closed
 
 pytestmark = pytest.mark.anyio
 SECRET = "sk-a-long-secret-0123456789"
+connect: Callable[[], Client] = new_client
+"""The client that is tested."""
+
+
+@pytest.fixture(params=[new_client, gateway_client], ids=["commands", "gateway"])
+def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Every test that sends something holds for both clients."""
+    monkeypatch.setitem(globals(), "connect", request.param)
+    return Clock()
 
 
 def read_error(response: httpx.Response) -> BifrostError:
@@ -39,7 +49,7 @@ def read_error(response: httpx.Response) -> BifrostError:
 
 @asynccontextmanager
 async def connected(clock: Clock, url: str, **options: Any) -> AsyncIterator[Transport]:
-    async with new_client() as client:
+    async with aclosing(connect()) as client:
         given = {"headers": {"x-key": SECRET}, "secrets": (SECRET,), "sleep": clock.sleep, **options}
         yield Transport("someone", url, client, read_error, **given)
 
