@@ -114,8 +114,9 @@ def _check_name(name: str) -> None:
 
 def _patterns(option: str, given: list[str] | None) -> list[str]:
     patterns = [pattern for text in given or [] for pattern in text.split(",")]
-    if wrong := next((each for each in patterns if not each or any(map(str.isspace, each))), None):
-        raise UsageError(f"{option}: '{wrong}' is not a name or pattern.")
+    for pattern in patterns:
+        if not pattern or any(map(str.isspace, pattern)):
+            raise UsageError(f"{option}: '{pattern}' is not a name or pattern.")
     return patterns
 
 

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
@@ -123,8 +123,9 @@ class Tenants:
             row = db.execute(query, (name, name)).fetchone()
             if row is None:
                 raise NotFoundError(f"There is no key '{name}'.", hint="bifrost keys list shows them.")
-            db.execute("UPDATE keys SET revoked_at = ? WHERE id = ?", (time.time(), row[0]))
-        return _key(row)
+            now = time.time()
+            db.execute("UPDATE keys SET revoked_at = ? WHERE id = ?", (now, row[0]))
+        return replace(_key(row), revoked_at=now)
 
     def find(self, secret: str) -> Key | None:
         """The key that this is the secret of, in whatever state it is."""
