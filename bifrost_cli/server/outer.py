@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bifrost_cli.errors import BifrostError
+from bifrost_cli.providers import PROVIDERS
 from bifrost_cli.server import errors
 from bifrost_cli.server.access import AccessLog
 from bifrost_cli.server.errors import Refusal
@@ -90,7 +91,7 @@ class Served:
                 "key": self.scope["state"].get("key"),
                 "method": self.scope["method"],
                 "path": self.scope["path"],
-                "provider": _header(self.scope, b"x-model-provider"),
+                "provider": _provider(self.scope),
                 "status": self.status,
                 "bytes": self.sent,
                 "ms": round((time.perf_counter() - self.began) * 1000, 1),
@@ -109,6 +110,8 @@ def _no_route(status: int, scope: Scope) -> BifrostError:
     return Refusal(status, f"Method Not Allowed: {method} {path}")
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
-    value = next((value for key, value in scope["headers"] if key == name), None)
-    return value.decode("latin-1")[:40] if value else None
+def _provider(scope: Scope) -> str | None:
+    """The provider that a call names. Whatever else is in its place may be a secret."""
+    value = next((value for key, value in scope["headers"] if key == b"x-model-provider"), b"")
+    name = value.decode("latin-1").strip().lower()
+    return name if name in PROVIDERS else None
