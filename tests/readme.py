@@ -1,8 +1,10 @@
 """The parts of the README that are written from the code: `make docs` writes them, `make lint` checks them."""
 
 import inspect
+import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import typer
 from typer.main import get_command
@@ -101,3 +103,30 @@ def settings() -> str:
             default = f"`{setting.default}`" if setting.default else "-"
             rows.append(f"| {name} | `{setting.name}` | {what} | {variables} | {default} |")
     return "\n".join(rows)
+
+
+FIGURES = Path(__file__).parent / "bench" / "figures.json"
+CELLS = ("what", "bifrost", "floor", "ratio", "target")
+
+
+def speed() -> str:
+    """The machine, the figures beside their floors, and those at growing numbers of requests."""
+    figures = json.loads(FIGURES.read_text())
+    made = figures["machine"]
+    where = f"{made['cores']} cores of {made['cpu']}, {made['system']}, Python {made['python']}, {made['date']}"
+    noise = f"the median of a measurement was {figures['noise']:.0%} above its best"
+    rows = [[_missed(row) if name == "target" else row[name] for name in CELLS] for row in figures["rows"]]
+    grown = figures["growth"]
+    sizes = [f"{int(size):,}" for size in grown[0]["figures"]]
+    growth = [[each["what"], *each["figures"].values()] for each in grown]
+    tables = (_table(["", *CELLS[1:]], rows), _table(["requests", *sizes], growth))
+    return "\n\n".join([f"On {where}; {noise}.", *tables])
+
+
+def _missed(row) -> str:
+    return f"{row['target']}, **missed**" if row["met"] is False else row["target"]
+
+
+def _table(head, rows) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

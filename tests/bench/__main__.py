@@ -32,6 +32,7 @@ BENCHES: dict[str, Callable[[Setup], Iterator[Row | Growth]]] = {
     "stream": serve.stream,
     "idle": serve.idle,
     "workers": serve.workers,
+    "keys": serve.keys,
     "memory": memory.measure,
 }
 
@@ -52,7 +53,7 @@ def main() -> None:
                 else:
                     growths.append(found)
     figures = report.saved(rows, growths, load, quick=given.quick)
-    given.out.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    given.out.write_text(report.written(figures))
     print(report.tables(json.loads(json.dumps(figures))))
 
 

@@ -17,12 +17,12 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 class Caller:
     """One body to one address."""
 
-    def __init__(self, url: str, body: bytes, calls: int) -> None:
+    def __init__(self, url: str, body: bytes, calls: int, key: str) -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname, parts.port
         self.head = (
             f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
-            f"x-api-key: any\r\nanthropic-version: 2023-06-01\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"x-api-key: {key}\r\nanthropic-version: 2023-06-01\r\ncontent-length: {len(body)}\r\n\r\n"
         ).encode()
         self.before, self.number, self.after = body.partition(NUMBER)
         self.waiting = iter(range(calls))
@@ -61,9 +61,8 @@ class Caller:
         await reader.readexactly(2)
 
 
-async def main(url: str, body: bytes, calls: int, concurrency: int) -> None:
+async def main(caller: Caller, concurrency: int) -> None:
     """Prints `{"seconds", "first"}`: of all, and until each answer's body began."""
-    caller = Caller(url, body, calls)
     start = time.perf_counter()
     await asyncio.gather(*(caller.call_on() for _ in range(concurrency)))
     print(json.dumps({"seconds": time.perf_counter() - start, "first": caller.first}))
@@ -75,5 +74,6 @@ if __name__ == "__main__":
     parser.add_argument("body", type=Path)
     parser.add_argument("--calls", type=int)
     parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--key")
     given = parser.parse_args()
-    uvloop.run(main(given.url, given.body.read_bytes(), given.calls, given.concurrency))
+    uvloop.run(main(Caller(given.url, given.body.read_bytes(), given.calls, given.key), given.concurrency))

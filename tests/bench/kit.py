@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -42,9 +42,13 @@ class Unit:
     work: float | None = None
 
     def show(self, value: float) -> str:
-        """With three figures and its unit."""
-        number = self.work / value if self.work else value * self.scale
-        return f"{number:,.0f} {self.name}" if number >= 100 else f"{number:.3g} {self.name}"
+        """With its unit."""
+        return f"{figures(self.work / value if self.work else value * self.scale)} {self.name}"
+
+
+def figures(number: float) -> str:
+    """Three of them, or all before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 SECONDS, MILLISECONDS, MEGABYTES = Unit("s"), Unit("ms", 1e3), Unit("MB", 1e-6)
@@ -108,21 +112,24 @@ class Row:
         """The row as it is read."""
         shown = [self.unit.show(series.best) for series in (self.ours, self.floor) if series]
         if self.cpu:
-            shown = [f"{value} ({cpu * 1e3:.2g} ms cpu)" for value, cpu in zip(shown, self.cpu, strict=True)]
+            shown = [f"{value} ({figures(cpu * 1e3)} ms cpu)" for value, cpu in zip(shown, self.cpu, strict=True)]
         return {
             "what": self.what,
             "bifrost": shown[0],
             "floor": f"{shown[1]}: {self.floor_is}" if self.floor else "",
             "ratio": self.comparison(),
             "target": self.aims(),
-            "met": {True: "yes", False: "**no**", None: ""}[self.met],
         }
 
     def saved(self) -> dict[str, Any]:
         """The row with all that was measured."""
-        floor = self.floor.values if self.floor else None
+        series = {"ours": _brief(self.ours.values), "floors": _brief(self.floor.values) if self.floor else None}
         targets = [target._asdict() for target in self.targets]
-        return {**self.cells(), "ours": self.ours.values, "floors": floor, "cpu": self.cpu, "targets": targets}
+        return {**self.cells(), "met": self.met, **series, "cpu": _brief(self.cpu), "targets": targets}
+
+
+def _brief(values: Sequence[float]) -> list[float]:
+    return [float(f"{value:.4g}") for value in values]
 
 
 class Growth(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -41,6 +42,26 @@ def environment(home: Path, upstream: str = "") -> dict[str, str]:
     return {**kept, "BIFROST_HOME": str(home), **(there if upstream else {})}
 
 
+class Command:
+    """A command to be measured; `cpu` collects the processor seconds of its runs."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self.command, self.environ = command, environ
+        self.cpu: list[float] = []
+
+    def seconds(self) -> float:
+        """Run it: the time it took."""
+        start, before = time.perf_counter(), _cpu_of_children()
+        run(self.command, self.environ)
+        self.cpu.append(_cpu_of_children() - before)
+        return time.perf_counter() - start
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(command: list[str], environ: dict[str, str]) -> str:
     """What it prints. Raises where it fails."""
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -49,12 +70,23 @@ def run(command: list[str], environ: dict[str, str]) -> str:
     return done.stdout
 
 
-def peak_of(arguments: list[str], environ: dict[str, str], folder: Path) -> tuple[str, float, float]:
-    """What `bifrost ARGUMENTS` prints, its seconds, and the most memory it had, in bytes."""
+class Peak(NamedTuple):
+    """A run of the command line: what it printed, its seconds, those of the processor, and the most memory it had, in
+    bytes."""
+
+    said: str
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def peak_of(arguments: list[str], environ: dict[str, str], folder: Path) -> Peak:
+    """Run `bifrost ARGUMENTS`."""
     place = folder / "peak"
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _cpu_of_children()
     said = run([sys.executable, "-c", PEAK, str(place), *arguments], environ)
-    return said, time.perf_counter() - start, int(place.read_text()) * 1024.0
+    seconds, cpu = time.perf_counter() - start, _cpu_of_children() - before
+    return Peak(said, seconds, cpu, int(place.read_text()) * 1024.0)
 
 
 @dataclass
@@ -134,9 +166,9 @@ def upstream(folder: Path) -> Any:
     return serving(command, environment(folder), folder)
 
 
-def gateway(folder: Path, upstream: str, *arguments: str) -> Any:
+def gateway(folder: Path, upstream: str, *arguments: str, home: Path | None = None) -> Any:
     """`bifrost serve` over that provider, quiet."""
-    home = folder / f"home-{time.monotonic_ns()}"
+    home = home or folder / f"home-{time.monotonic_ns()}"
     return serving([BIFROST, "serve", "--quiet", *arguments], environment(home, upstream), folder)
 
 
@@ -154,12 +186,13 @@ class Load:
     body: bytes
     calls: int
     concurrency: int = 16
+    key: str = "any"
 
     def put(self, server: Server, folder: Path) -> "Outcome":
         """Make these calls, from a process of its own."""
         place = folder / "body"
         place.write_bytes(self.body)
-        numbers = ["--calls", str(self.calls), "--concurrency", str(self.concurrency)]
+        numbers = ["--calls", str(self.calls), "--concurrency", str(self.concurrency), "--key", self.key]
         command = [sys.executable, str(HERE / "caller.py"), server.url + self.path, str(place), *numbers]
         before = server.cpu()
         said = json.loads(run(command, environment(folder)))

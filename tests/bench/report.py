@@ -1,7 +1,9 @@
 """What was measured, on which machine, as a table and as JSON."""
 
+import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -49,6 +51,15 @@ def saved(rows: Sequence[Row], growths: Sequence[Growth], load: float, *, quick:
     }
 
 
+NUMBERS = re.compile(r"\[[^\[\]{}]*\]")
+
+
+def written(figures: dict[str, Any]) -> str:
+    """The JSON, each list of numbers on one line."""
+    text = json.dumps(figures, indent=1, ensure_ascii=False)
+    return NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"
+
+
 def tables(figures: dict[str, Any]) -> str:
     """The JSON as it is read: the machine, the figures beside their floors, and those at growing sizes."""
     made = figures["machine"]
@@ -58,12 +69,16 @@ def tables(figures: dict[str, Any]) -> str:
         f"run {figures['load_before']:.2f}."
     ]
     if figures["rows"]:
-        parts.append(_aligned(COLUMNS, [[row[name] for name in COLUMNS] for row in figures["rows"]]))
+        parts.append(_aligned(COLUMNS, [[_cell(row[name]) for name in COLUMNS] for row in figures["rows"]]))
     if figures["growth"]:
         sizes = list(figures["growth"][0]["figures"])
         rows = [[each["what"], *each["figures"].values()] for each in figures["growth"]]
         parts.append(_aligned(["requests", *(f"{int(size):,}" for size in sizes)], rows))
     return "\n\n".join(parts)
+
+
+def _cell(value: str | bool | None) -> str:
+    return value if isinstance(value, str) else {True: "yes", False: "NO", None: ""}[value]
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,9 @@
 import statistics
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import lines
 import orjson
@@ -10,9 +13,19 @@ import translate
 from kit import MEGABYTES, MILLISECONDS, SECONDS, Row, Series, Setup, Target, in_turn, rate, timed
 from processes import Load, Outcome, Server, forwarder, gateway, upstream
 
+from bifrost_cli.core.database import Database
+from bifrost_cli.core.tenants import Tenants
+
 MODEL = f"openai/{lines.GPT}"
 MESSAGES, BATCHES = "/anthropic/v1/messages", "/anthropic/v1/messages/batches"
 CALLERS = 16
+
+
+class Loaded(NamedTuple):
+    """A server and what it is to bear."""
+
+    server: Server
+    load: Load
 
 
 def messages(setup: Setup) -> Iterator[Row]:
@@ -23,7 +36,11 @@ def messages(setup: Setup) -> Iterator[Row]:
         forwarder(setup.folder, provider.url) as bare,
         gateway(setup.folder, provider.url) as ours,
     ):
-        yield _compared(setup, load, f"serve: messages, {CALLERS} callers", ours, bare, "a bare forwarder", 0.4)
+        what = f"serve: messages, {CALLERS} callers"
+        yield _compared(setup, what, Loaded(ours, load), Loaded(bare, load), "a bare forwarder", 0.4)
+        alone = Load("/v1/responses", load.body, load.calls, CALLERS)
+        (series,) = in_turn(setup.repeats(5), lambda: alone.put(provider, setup.folder).seconds)
+        yield Row("the same callers at the provider itself", rate("calls/s", load.calls), series)
 
 
 def workers(setup: Setup) -> Iterator[Row]:
@@ -34,7 +51,8 @@ def workers(setup: Setup) -> Iterator[Row]:
         gateway(setup.folder, provider.url) as one,
         gateway(setup.folder, provider.url, "--workers", "2") as two,
     ):
-        yield _compared(setup, load, "serve: messages, `--workers 2`", two, one, "`--workers 1`")
+        what = "serve: messages, `--workers 2`"
+        yield _compared(setup, what, Loaded(two, load), Loaded(one, load), "`--workers 1`")
 
 
 def batches(setup: Setup) -> Iterator[Row]:
@@ -51,23 +69,47 @@ def batches(setup: Setup) -> Iterator[Row]:
     ):
         floor_is = "a forwarder with two calls and two durable commits"
         what = f"serve: batch creates of 100 requests, {CALLERS} callers"
-        yield _compared(setup, load, what, ours, bare, floor_is, 0.4)
+        yield _compared(setup, what, Loaded(ours, load), Loaded(bare, load), floor_is, 0.4)
 
 
-def _compared(
-    setup: Setup, load: Load, what: str, ours: Server, floor: Server, floor_is: str, least: float | None = None
-) -> Row:
-    outcomes: dict[int, list[Outcome]] = {ours.pid: [], floor.pid: []}
+def keys(setup: Setup) -> Iterator[Row]:
+    """`POST /v1/messages` with one of many virtual keys, beside one of one, and beside no keys at all."""
+    number = setup.size(10_000)
+    load = Load(MESSAGES, orjson.dumps(lines.text(0, MODEL)), setup.size(5_000), CALLERS)
+    homes = [setup.folder / "one-key", setup.folder / "many-keys"]
+    lone, one_of_many = make_keys(homes[0], 1), make_keys(homes[1], number)
+    with (
+        upstream(setup.folder) as provider,
+        gateway(setup.folder, provider.url) as none,
+        gateway(setup.folder, provider.url, home=homes[0]) as one,
+        gateway(setup.folder, provider.url, home=homes[1]) as many,
+    ):
+        what, ours = f"serve: messages, {number:,} virtual keys", Loaded(many, replace(load, key=one_of_many))
+        yield _compared(setup, what, ours, Loaded(one, replace(load, key=lone)), "with one key", 0.9)
+        yield _compared(setup, what, ours, Loaded(none, load), "with none", 0.9)
 
-    def seconds(server: Server) -> float:
-        outcomes[server.pid].append(load.put(server, setup.folder))
-        return outcomes[server.pid][-1].seconds
+
+def make_keys(home: Path, number: int) -> str:
+    """Virtual keys, of which one is given."""
+    tenants = Tenants(Database(home))
+    secrets = [tenants.create(f"key-{count}")[1] for count in range(number)]
+    tenants.database.close()
+    return secrets[number // 2]
+
+
+def _compared(setup: Setup, what: str, ours: Loaded, floor: Loaded, floor_is: str, least: float | None = None) -> Row:
+    """The rates of two servers."""
+    outcomes: dict[int, list[Outcome]] = {ours.server.pid: [], floor.server.pid: []}
+
+    def seconds(side: Loaded) -> float:
+        outcomes[side.server.pid].append(side.load.put(side.server, setup.folder))
+        return outcomes[side.server.pid][-1].seconds
 
     seconds(floor), seconds(ours)  # Connections are made and modules loaded.
     floors, measured = in_turn(setup.repeats(5), lambda: seconds(floor), lambda: seconds(ours))
-    cpu = tuple(min(outcome.cpu for outcome in outcomes[server.pid]) for server in (ours, floor))
+    cpu = tuple(min(outcome.cpu for outcome in outcomes[server.pid]) for server in (ours.server, floor.server))
     targets = (Target("rate", least),) if least else ()
-    return Row(what, rate("calls/s", load.calls), measured, floor_is, floors, targets, cpu)
+    return Row(what, rate("calls/s", ours.load.calls), measured, floor_is, floors, targets, cpu)
 
 
 def results(setup: Setup) -> Iterator[Row]:

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from kit import SECONDS, Row, Setup, Target, in_turn, timed
-from processes import BIFROST, environment, run, upstream
+from kit import SECONDS, Row, Setup, Target, in_turn
+from processes import BIFROST, Command, environment, upstream
 
 ONE_COMMAND = """
 import typer
@@ -35,9 +35,10 @@ def _row(
     setup: Setup, limit: float, arguments: list[str], script: str, floor_is: str, *given: str, url: str = ""
 ) -> Row:
     environ = environment(setup.folder / "home", url)
-    ours = timed(lambda: run([BIFROST, *arguments], environ))
-    floor = timed(lambda: run([sys.executable, "-c", script, *given], environ))
-    ours(), floor()  # What is compiled and read from disk the first time.
-    floors, measured = in_turn(setup.repeats(15), floor, ours)
+    ours = Command([BIFROST, *arguments], environ)
+    floor = Command([sys.executable, "-c", script, *given], environ)
+    ours.seconds(), floor.seconds()  # What is compiled and read from disk the first time.
+    floors, measured = in_turn(setup.repeats(15), floor.seconds, ours.seconds)
+    cpu = (min(ours.cpu), min(floor.cpu))
     what = f"`bifrost {' '.join(arguments[:2])}`"
-    return Row(what, SECONDS, measured, floor_is, floors, (Target("ratio", limit),))
+    return Row(what, SECONDS, measured, floor_is, floors, (Target("ratio", limit),), cpu)
