@@ -216,7 +216,7 @@ async def test_a_retry_sends_what_failed_for_a_passing_reason_and_merges_to_the_
     audit = Audit()
     merged = await everything(merged_results(bifrost, second.id, audit))
 
-    assert wanted == {jsonl.hash64("r3"), jsonl.hash64("r5")}
+    assert wanted == {hash("r3"), hash("r5")}
     assert len(await failed_requests(bifrost, first.id, all_failed=True)) == 3
     assert merged == {f"r{n}": "errored" if n == 7 else "succeeded" for n in range(1000)}
     assert (audit.expected, audit.out, audit.unsuccessful, audit.agrees) == (1000, 1000, 1, True)

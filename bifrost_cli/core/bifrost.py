@@ -297,7 +297,7 @@ class Bifrost:
         results = self._results(parts, batches, audit or Audit())
         if order == "input":
             ids = self._inputs(parts, batches) if inputs is None else jsonl.as_stream(inputs)
-            results = in_order(results, ids)
+            results = in_order(results, ids, sum(batch.request_counts.total for batch in batches))
         async for result in results:
             yield result
 

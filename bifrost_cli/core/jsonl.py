@@ -1,9 +1,7 @@
-"""JSON lines: streaming read, checks of a request's shape, and a million ids told apart in little memory."""
+"""JSON lines: streaming read, and checks of a request's shape."""
 
 import re
-from array import array
 from collections.abc import AsyncIterator, Iterable, Iterator
-from hashlib import blake2b
 from typing import Any, BinaryIO, TypeVar
 
 import orjson
@@ -14,7 +12,7 @@ T = TypeVar("T")
 LONGEST_LINE = 64 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
-CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_is_custom_id = re.compile(r"[a-zA-Z0-9_-]{1,64}").fullmatch
 
 
 def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
@@ -31,7 +29,7 @@ def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int
             continue
         if number == 1:
             line = line.removeprefix(BOM)
-        if not line.isspace() and line:
+        if line and not line.isspace():
             yield number, parse(line, number)
 
 
@@ -53,11 +51,12 @@ def check(line: dict[str, Any]) -> str | None:
         return "a request needs custom_id and params, and this line has neither"
     if not isinstance(custom_id, str):
         return "custom_id is missing" if custom_id is None else f"custom_id must be a string, this is {kind(custom_id)}"
-    if not CUSTOM_ID.fullmatch(custom_id):
+    if not _is_custom_id(custom_id):
         return "custom_id must be 1 to 64 characters of a-z A-Z 0-9 _ -"
     if not isinstance(params, dict):
         return "params is missing" if params is None else f"params must be an object, this is {kind(params)}"
-    if unknown := next((name for name in line if name not in ("custom_id", "params")), None):
+    if len(line) > 2:
+        unknown = next(name for name in line if name not in ("custom_id", "params"))
         return f"unknown member '{unknown}' beside custom_id and params"
     return check_params(params)
 
@@ -129,52 +128,3 @@ async def as_stream(items: Iterable[T]) -> AsyncIterator[T]:
     """The items, for what takes an asynchronous iterator."""
     for item in items:
         yield item
-
-
-class Ids:
-    """A set of strings as 64-bit hashes, in order of arrival; twelve bytes or so for each, however long they are.
-
-    Two different ids share a hash once in about 37 million batches of a million; `twins` are therefore candidates, for
-    an exact second look.
-    """
-
-    def __init__(self) -> None:
-        self.hashes = array("Q")
-
-    def add(self, id: str) -> None:
-        """Note the next id."""
-        self.hashes.append(hash64(id))
-
-    def __len__(self) -> int:
-        return len(self.hashes)
-
-    def twins(self) -> list[tuple[int, int]]:
-        """Positions (0-based) of ids that came before, each with that of its first coming.
-
-        Sorted bucket by bucket, so that no list of all of them is made.
-        """
-        found: list[tuple[int, int]] = []
-        for bucket in self._buckets():
-            bucket.sort(key=self.hashes.__getitem__)
-            found += _neighbours(bucket, self.hashes)
-        return sorted((later, first) for first, later in found)
-
-    def _buckets(self) -> Iterator[list[int]]:
-        positions = [array("L") for _ in range(256)]
-        for position, value in enumerate(self.hashes):
-            positions[value & 255].append(position)
-        return (list(bucket) for bucket in positions)
-
-
-def _neighbours(order: list[int], hashes: "array[int]") -> Iterable[tuple[int, int]]:
-    first = 0
-    for index in range(1, len(order)):
-        if hashes[order[index]] == hashes[order[first]]:
-            yield order[first], order[index]
-        else:
-            first = index
-
-
-def hash64(id: str) -> int:
-    """The same on every machine, unlike `hash`."""
-    return int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -5,10 +5,10 @@ endpoint, as many as the provider takes.
 """
 
 import tempfile
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from functools import lru_cache
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -17,6 +17,7 @@ import orjson
 
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
+from bifrost_cli.core.ids import Ids, Marks, Numbers
 from bifrost_cli.errors import (
     BifrostError,
     ForbiddenError,
@@ -32,6 +33,8 @@ from bifrost_cli.providers.base import Line, Provider
 from bifrost_cli.transport import Source
 
 SHOWN_PROBLEMS = 20
+MODELS = 1024
+BUFFER = 256 * 1024
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
@@ -60,26 +63,34 @@ class PlannedPart:
     file_id: str | None = None
     requests: int = 0
     size: int = 0
-    digest: "blake2b" = field(default_factory=blake2b, repr=False)
     _file: BinaryIO | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        limits, framing = self.provider.limits, self.provider.framing
+        self._most, self._room = limits.max_requests, limits.max_bytes - len(framing.suffix)
+        self._before = framing.prefix
+        self.label = b"%d " % self.index
 
     def fits(self, line: Line) -> bool:
         """Whether the provider takes one more line of this length."""
-        limits, framing = self.provider.limits, self.provider.framing
-        grown = self.size + len(framing.separator) + len(line.body) + len(framing.suffix)
-        return self.requests < limits.max_requests and (grown <= limits.max_bytes or not self.requests)
+        grown = self.size + len(self._before) + len(line.body)
+        return not self.requests or (self.requests < self._most and grown <= self._room)
 
     def add(self, line: Line) -> None:
         """Write a line to the spool."""
-        framing = self.provider.framing
-        before = framing.separator if self.requests else framing.prefix
-        self._write(before + line.body)
+        file, before, body = self._file or self._open(), self._before, line.body
+        file.write(before)
+        file.write(body)
+        self.size += len(before) + len(body)
         self.requests += 1
+        self._before = self.provider.framing.separator
 
     def close(self) -> None:
         """No line follows."""
-        self._write(self.provider.framing.suffix)
+        assert self._file is not None
+        self._file.write(self.provider.framing.suffix)
         self.abandon()
+        self.recount(self.requests)
 
     def abandon(self) -> None:
         """Nothing more is written, be it whole or not."""
@@ -88,11 +99,15 @@ class PlannedPart:
             self._file = None
 
     def recount(self, requests: int) -> None:
-        """Its spool has changed: count its bytes and digest anew."""
-        self.requests, self.size, self.digest = requests, self.path.stat().st_size, blake2b()
+        """Its spool has changed and holds so many."""
+        self.requests, self.size = requests, self.path.stat().st_size
+
+    def digest(self) -> str:
+        """Of the whole spool; of nothing where there is none."""
+        if self.file_id:
+            return ""
         with self.path.open("rb") as file:
-            while block := file.read(1024 * 1024):
-                self.digest.update(block)
+            return file_digest(file, "sha256").hexdigest()
 
     def source(self, on_read: Callable[[int], object] | None = None) -> Source:
         """The body, for the adapter to send."""
@@ -110,12 +125,9 @@ class PlannedPart:
             "bytes": self.size,
         }
 
-    def _write(self, block: bytes) -> None:
-        if self._file is None:
-            self._file = self.path.open("wb")
-        self._file.write(block)
-        self.digest.update(block)
-        self.size += len(block)
+    def _open(self) -> BinaryIO:
+        self._file = self.path.open("wb", BUFFER)
+        return self._file
 
 
 class Plan:
@@ -153,7 +165,7 @@ class Plan:
         """The same for the same requests going to the same places; `addresses` is by provider."""
         digest = blake2b(digest_size=16)
         for part in self.parts:
-            parts = (*part.key, part.file_id, addresses[part.key.provider], part.digest.hexdigest())
+            parts = (*part.key, part.file_id, addresses[part.key.provider], part.digest())
             digest.update(repr(parts).encode())
         return digest.hexdigest()
 
@@ -192,8 +204,11 @@ class Planner:
     admit: Admit = lambda provider, params: None
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
-    _open: dict[Key, PlannedPart] = field(default_factory=dict)
-    _ids: set[int] = field(default_factory=set)
+    _open: dict[tuple[str, str, str], PlannedPart] = field(default_factory=dict)
+    _ids: Marks = field(default_factory=Marks)
+
+    def __post_init__(self) -> None:
+        self._target = lru_cache(MODELS)(self._find_target)
 
     def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], plan: Plan) -> Plan:
         """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
@@ -212,15 +227,17 @@ class Planner:
         return plan
 
     def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
-        seen, numbers = jsonl.Ids(), array("L")
+        seen, gaps = Ids(), Numbers()
         try:
-            with plan.ids_path.open("wb") as ids:
+            with plan.ids_path.open("wb", BUFFER) as ids:
                 for number, line in lines:
                     if encoded := self._encode(number, line):
                         part = self._place(plan, *encoded)
-                        seen.add(encoded[1].custom_id)
-                        numbers.append(number)
-                        ids.write(b"%d %s\n" % (part.index, orjson.dumps(encoded[1].custom_id)))
+                        custom_id = encoded[1].custom_id
+                        seen.add(custom_id)
+                        gaps.add(number)
+                        ids.write(part.label)
+                        ids.write(orjson.dumps(custom_id, option=orjson.OPT_APPEND_NEWLINE))
             for part in self._open.values():
                 part.close()
         except OSError as error:
@@ -228,33 +245,33 @@ class Planner:
                 f"The requests cannot be spooled to {plan.ids_path.parent}: {error.strerror}.",
                 hint="Make room there, or set TMPDIR to a folder that has it.",
             ) from error
-        self._report_twins(plan, seen, numbers)
+        self._report_twins(plan, seen.repeated(), gaps)
 
     def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
         if isinstance(line, Problem):
             self._report(line, None)
             return None
-        custom_id = line.get("custom_id")
         try:
             encoded = self._encode_line(line)
             if self.skip:
                 self._note_id(encoded[1].custom_id)
             return encoded
         except (ForbiddenError, NotFoundError) as error:
-            error.message = f"{self.unit}.{number} (custom_id {custom_id}): {error.message}"
+            error.message = f"{self.unit}.{number} (custom_id {line.get('custom_id')}): {error.message}"
             raise
         except BifrostError as error:
             hint = f" {error.hint}" if error.hint else ""
+            custom_id = line.get("custom_id")
             known = custom_id if isinstance(custom_id, str) else None
             self._report(Problem(number, known, error.message + hint, error.provider), line)
             return None
 
     def _note_id(self, custom_id: str) -> None:
         """Where bad lines are skipped, a repeated id is found at once, so that its line is not in the plan."""
-        key = jsonl.hash64(custom_id)
-        if key in self._ids:
+        slot = self._ids.slot(custom_id)
+        if self._ids.values[slot]:
             raise UsageError("this custom_id is already that of an earlier line; each must be unique")
-        self._ids.add(key)
+        self._ids.values[slot] = 1
 
     def _encode_line(self, line: dict[str, Any]) -> tuple[Provider, Line]:
         owner = None if "params" in line else owner_of(line)
@@ -278,19 +295,24 @@ class Planner:
             line["params"] = {**self.defaults, **line["params"]}
         if wrong := jsonl.check(line):
             raise UsageError(wrong)
-        provider, line["params"]["model"] = self.route(line["params"]["model"], HOME)
-        self.admit(provider, line["params"])
-        adapter = self.adapters(provider)
-        return adapter, adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))
+        params = line["params"]
+        adapter, params["model"] = self._target(params["model"])
+        self.admit(adapter.name, params)
+        request: Request = {"custom_id": line["custom_id"], "params": params}
+        return adapter, adapter.encode(request)
+
+    def _find_target(self, model: str) -> tuple[Provider, str]:
+        provider, name = self.route(model, HOME)
+        return self.adapters(provider), name
 
     def _place(self, plan: Plan, provider: Provider, line: Line) -> PlannedPart:
         model = line.model if provider.limits.one_model else ""
-        key = Key(provider.name, model, line.endpoint)
+        key = (provider.name, model, line.endpoint)
         part = self._open.get(key)
         if part is None or not part.fits(line):
             if part:
                 part.close()
-            part = self._open[key] = plan.new_part(key, provider)
+            part = self._open[key] = plan.new_part(Key(*key), provider)
         part.add(line)
         return part
 
@@ -302,25 +324,24 @@ class Planner:
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
 
-    def _report_twins(self, plan: Plan, seen: jsonl.Ids, numbers: "array[int]") -> None:
-        twins = seen.twins()
-        ids = _ids_at(plan.ids_path, {position for pair in twins for position in pair})
-        for later, first in twins:
-            if ids[later] == ids[first]:
-                message = f"this custom_id is already that of {self.unit} {numbers[first]}; each must be unique"
-                self._report(Problem(numbers[later], ids[later], message))
+    def _report_twins(self, plan: Plan, hashes: set[int], gaps: Numbers) -> None:
+        """Report the later comings of repeated ids, which are among those of these hashes."""
+        if not hashes:
+            return
+        first: dict[str, int] = {}
+        for position, (_, id) in enumerate(read_ids(plan.ids_path.open("rb"))):
+            if hash(id) not in hashes:
+                continue
+            number = gaps.at(position)
+            if (before := first.setdefault(id, number)) != number:
+                message = f"this custom_id is already that of {self.unit} {before}; each must be unique"
+                self._report(Problem(number, id, message))
         self.problems.sort(key=lambda problem: problem.line)
 
 
 def owner_of(line: dict[str, Any]) -> str | None:
     """The provider in whose own batch form a line is, if it is in one."""
     return next((name for name in PROVIDERS if load(name).owns(line)), None)
-
-
-def _ids_at(path: Path, positions: set[int]) -> dict[int, str]:
-    if not positions:
-        return {}
-    return {position: id for position, (_, id) in enumerate(read_ids(path.open("rb"))) if position in positions}
 
 
 def read_ids(stream: BinaryIO) -> Iterator[tuple[int, str]]:

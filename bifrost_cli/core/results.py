@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-from bifrost_cli.core.jsonl import hash64
+from bifrost_cli.core.ids import Marks
 from bifrost_cli.errors import NetworkError, NotFoundError, UpstreamTimeoutError
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.providers.base import Provider
@@ -12,6 +12,12 @@ from bifrost_cli.providers.base import Provider
 RESUMES = 5
 NAMED = 5
 Kept = Callable[[], Iterator[str]]
+LAST = 0b111
+"""The bits of an id's mark that say in which download it came last, from 1; 0 where it has not."""
+SENT = 0b1000
+"""The bit that says that it went in."""
+TWICE = 0b10000
+"""The bit that says that it came twice in one download, which has been noted."""
 
 
 @dataclass
@@ -69,14 +75,13 @@ async def complete(provider: Provider, batch: Batch, kept: Kept | None, audit: A
     `kept` reads the ids that went in from this machine's journal. Without it they are read from the provider, if it
     gives them back: that the numbers agree does not say that the ids do.
     """
-    known = {hash64(id) for id in kept()} if kept else None
-    seen: set[int] = set()
-    async for result in _once(provider, batch, seen, audit):
-        if known is not None and hash64(result["custom_id"]) not in known:
-            audit.note("unknown", result["custom_id"])
-        else:
-            yield audit.count(result)
-    async for custom_id, line in _left_out(provider, batch, kept, seen, audit):
+    ids, came = Marks(batch.request_counts.total), 0
+    for id in kept() if kept else ():
+        ids.values[ids.slot(id)] = SENT
+    async for result in _once(provider, batch, kept, ids, audit):
+        came += 1
+        yield audit.count(result)
+    async for custom_id, line in _left_out(provider, batch, kept, ids, came, audit):
         result = provider.missing_result(batch, custom_id, line)
         if result["result"]["type"] == "errored" and not batch.errors:
             audit.note("missing", custom_id)
@@ -84,23 +89,23 @@ async def complete(provider: Provider, batch: Batch, kept: Kept | None, audit: A
 
 
 async def _left_out(
-    provider: Provider, batch: Batch, kept: Kept | None, seen: set[int], audit: Audit
+    provider: Provider, batch: Batch, kept: Kept | None, ids: Marks, came: int, audit: Audit
 ) -> AsyncIterator[tuple[str, int]]:
-    """Ids that went in and did not come out, each with its line in the provider's input."""
+    """Ids that went in and are not among the `came` results, each with its line in the provider's input."""
     total, line, matched = batch.request_counts.total, 0, 0
     if kept is None and not provider.capabilities.returns_input:
         audit.expected += total
-        audit.unaccounted += abs(total - len(seen))
+        audit.unaccounted += abs(total - came)
         return
-    async for custom_id in _aiter(kept()) if kept else _given_back(provider, batch, enough=len(seen) == total > 0):
+    async for custom_id in _aiter(kept()) if kept else _given_back(provider, batch, enough=came == total > 0):
         line += 1
-        if hash64(custom_id) in seen:
+        if ids.values[ids.slot(custom_id)] & LAST:
             matched += 1
         else:
             yield custom_id, line
     audit.expected += line or total
     if kept is None and line:
-        audit.unknown += len(seen) - matched
+        audit.unknown += came - matched
 
 
 async def _given_back(provider: Provider, batch: Batch, *, enough: bool) -> AsyncIterator[str]:
@@ -113,25 +118,29 @@ async def _given_back(provider: Provider, batch: Batch, *, enough: bool) -> Asyn
             raise
 
 
-async def _once(provider: Provider, batch: Batch, seen: set[int], audit: Audit) -> AsyncIterator[BatchResult]:
-    """The provider's results without repetition, also when the download breaks and is begun again."""
-    repeated: set[int] = set()
-    for attempt in range(RESUMES):
-        this_time: set[int] = set()
+async def _once(
+    provider: Provider, batch: Batch, kept: Kept | None, ids: Marks, audit: Audit
+) -> AsyncIterator[BatchResult]:
+    """The provider's results without repetition, also when the download breaks and is begun again, and without those
+    of ids that did not go in, where that is known."""
+    for download in range(1, RESUMES + 1):
         try:
             async for result in provider.batch_results(batch):
-                key = hash64(result["custom_id"])
-                if key in this_time:
-                    if key not in repeated:  # One that came before a break comes again after it.
+                slot = ids.slot(result["custom_id"])
+                mark = ids.values[slot]
+                ids.values[slot] = mark & ~LAST | download
+                if mark & LAST == download:
+                    if not mark & TWICE:
                         audit.note("duplicate", result["custom_id"])
-                    repeated.add(key)
-                elif key not in seen:
-                    seen.add(key)
-                    yield result
-                this_time.add(key)
+                    ids.values[slot] = mark | TWICE
+                elif not mark & LAST:  # One that came before a break comes again after it.
+                    if kept and not mark & SENT:
+                        audit.note("unknown", result["custom_id"])
+                    else:
+                        yield result
             return
         except (NetworkError, UpstreamTimeoutError):
-            if attempt == RESUMES - 1:
+            if download == RESUMES:
                 raise
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from bifrost_cli.core.jsonl import hash64
 from bifrost_cli.core.results import Audit
 from bifrost_cli.errors import Problem, UsageError
 from bifrost_cli.models import BatchResult, Result
@@ -23,7 +22,7 @@ def worth_retrying(result: Result) -> bool:
 async def failed_requests(bifrost: "Bifrost", id: str, *, all_failed: bool = False) -> set[int]:
     """The hashes of the ids of requests to send again; with `all_failed`, of all that did not succeed."""
     wanted: Callable[[Result], bool] = (lambda result: result["type"] != "succeeded") if all_failed else worth_retrying
-    return {hash64(r["custom_id"]) async for r in bifrost.batch_results(id) if wanted(r["result"])}
+    return {hash(r["custom_id"]) async for r in bifrost.batch_results(id) if wanted(r["result"])}
 
 
 def only(lines: Lines, wanted: set[int]) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
@@ -31,7 +30,7 @@ def only(lines: Lines, wanted: set[int]) -> Iterator[tuple[int, dict[str, Any] |
     found = 0
     for number, line in lines:
         custom_id = line.get("custom_id") if isinstance(line, dict) else None
-        if isinstance(custom_id, str) and hash64(custom_id) in wanted:
+        if isinstance(custom_id, str) and hash(custom_id) in wanted:
             found += 1
             yield number, line
     if found != len(wanted):
@@ -50,9 +49,9 @@ async def merged_results(bifrost: "Bifrost", id: str, audit: Audit) -> AsyncIter
     origin, inputs = bifrost.journal.origin(parts), bifrost.journal.inputs(parts)
     if origin is None or origin.parent is None or inputs is None:
         raise UsageError(f"{id} is not known here as a retry.", hint="Leave --merged out, or run it where it was made.")
-    again = {hash64(custom_id) for custom_id in inputs()}
+    again = {hash(custom_id) for custom_id in inputs()}
     async for result in _whole(bifrost, origin.parent, audit):
-        if hash64(result["custom_id"]) in again:
+        if hash(result["custom_id"]) in again:
             audit.outcomes[result["result"]["type"]] -= 1
         else:
             yield result

@@ -180,29 +180,6 @@ def test_no_json_value_breaks_the_check(value: Any) -> None:
         assert isinstance(found[1], Problem) or jsonl.check(found[1]) is None or isinstance(jsonl.check(found[1]), str)
 
 
-@given(st.lists(st.text(max_size=3), max_size=60))
-def test_twins_are_exactly_the_later_comings(ids: list[str]) -> None:
-    seen = jsonl.Ids()
-    for id in ids:
-        seen.add(id)
-    expected = [(index, ids.index(id)) for index, id in enumerate(ids) if id in ids[:index]]
-    assert len(seen) == len(ids)
-    assert seen.twins() == expected
-
-
-def test_a_hundred_thousand_ids_take_little_memory() -> None:
-    tracemalloc.start()
-    seen = jsonl.Ids()
-    for number in range(100_000):
-        seen.add(f"a-rather-long-custom-id-with-a-number-{number}")
-    seen.add("a-rather-long-custom-id-with-a-number-7")
-    twins = seen.twins()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert twins == [(100_000, 7)]
-    assert peak < 4 * 1024 * 1024
-
-
 def changed(value: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """`value` with members set; `...` leaves one out."""
     return {name: member for name, member in {**value, **change}.items() if member is not ...}

@@ -1,0 +1,66 @@
+"""Many ids in little memory: what came twice, a number for each, and line numbers."""
+
+import tracemalloc
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bifrost_cli.core.ids import Ids, Marks, Numbers
+
+LONG = "a-rather-long-custom-id-with-a-number-"
+texts = st.lists(st.text(max_size=3), max_size=60)
+
+
+@given(texts)
+def test_what_came_more_than_once_is_found(ids: list[str]) -> None:
+    seen = Ids()
+    for id in ids:
+        seen.add(id)
+    assert len(seen) == len(ids)
+    assert seen.repeated() == {hash(id) for id, times in Counter(ids).items() if times > 1}
+
+
+@given(texts, st.integers(0, 100))
+def test_each_id_has_a_number_of_its_own(ids: list[str], expected: int) -> None:
+    marks, plain = Marks(expected, "q"), dict.fromkeys(ids, 0)
+    for number, id in enumerate(ids, 1):
+        assert marks.values[marks.slot(id)] == plain[id]
+        marks.values[marks.slot(id)] = plain[id] = number
+    assert {id: marks.values[marks.slot(id)] for id in plain} == plain
+    assert sorted(filter(None, marks.values)) == sorted(plain.values())
+
+
+def test_a_table_grows_as_far_as_it_must() -> None:
+    marks = Marks()
+    for number in range(5000):
+        marks.values[marks.slot(str(number))] = number % 100 + 1
+    assert [marks.values[marks.slot(str(number))] for number in range(5000)] == [n % 100 + 1 for n in range(5000)]
+    assert marks.values[marks.slot("another")] == 0
+
+
+def test_an_expectation_that_is_nonsense_costs_no_more_than_a_large_one() -> None:
+    assert len(Marks(10**15).values) == len(Marks(10**9).values)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=50))
+def test_line_numbers_are_known_by_position(steps: list[int]) -> None:
+    numbers, given = Numbers(), [sum(steps[: length + 1]) for length in range(len(steps))]
+    for number in given:
+        numbers.add(number)
+    assert [numbers.at(position) for position in range(len(given))] == given
+
+
+def test_a_hundred_thousand_ids_take_little_memory() -> None:
+    tracemalloc.start()
+    seen, marks, numbers = Ids(), Marks(100_000), Numbers()
+    for number in range(100_000):
+        seen.add(f"{LONG}{number}")
+        marks.values[marks.slot(f"{LONG}{number}")] = 1
+        numbers.add(number)
+    seen.add(f"{LONG}7")
+    repeated = seen.repeated()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert repeated == {hash(f"{LONG}7")}
+    assert peak < 3 * 1024 * 1024
