@@ -74,37 +74,38 @@ def create(
 ) -> None:
     """Create a batch. Nothing is sent unless every request can be; -o waits and writes the results."""
     from bifrost_cli.cli import render, steps
-    from bifrost_cli.cli.output import Output
     from bifrost_cli.cli.skipped import Skipped
 
     session.note_ids([file_id] if file_id else [])
     steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop or skip_invalid)
     if idempotency_key == "":
         raise UsageError("--idempotency-key is empty.", hint="Is the variable that should hold it set?")
-    session.tail = steps.tail_of(output, order, force=force)
+    skipped = Skipped.beside(output, input or "", force=force) if skip_invalid else None
+    requests = steps.Requests(input, file_id, {"model": model, "max_tokens": max_tokens}, skipped)
+    delivery = steps.delivery_of(
+        session, wait=wait, output=output, force=force, order=order, timeout=timeout, poll=poll
+    )
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
+
+    async def show(bifrost: "Bifrost") -> None:
+        with steps.Job(bifrost, screen, session).planned(requests) as plan:
+            screen.plan(plan.parts)
+            if skipped:
+                skipped.tell(screen)
 
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
-        if bifrost.given and not dry_run:
+        if bifrost.given:
             bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
-        defaults = {"model": model, "max_tokens": max_tokens}
-        with ExitStack() as stack:
-            skipped = stack.enter_context(Skipped.beside(output, input or "")) if skip_invalid else None
-            if file_id is not None:
-                planned = bifrost.plan_file(file_id)
-            else:
-                planned = job.plan(input or "", defaults, skipped=skipped)
-            plan = stack.enter_context(planned)
-            if dry_run:
-                return screen.plan(plan.parts)
-            place = stack.enter_context(Output(output, force=force)) if output is not None else None
-            submission = stack.enter_context(bifrost.submission(plan, key=idempotency_key, anew=new))
-            await job.carry_out(submission, place, pace, reading, wait=wait)
+        with delivery.place() as place, job.planned(requests) as plan:
+            if skipped:
+                skipped.keep(screen)
+            with bifrost.submission(plan, key=idempotency_key, anew=new) as submission:
+                await job.carry_out(submission, place, delivery)
 
     flags = {"endpoint": endpoint} if endpoint else {}
-    session.run(go, flags=flags, version=anthropic_version, betas=tuple(beta or ()), drop=frozenset(drop or ()))
+    context = {"version": anthropic_version, "betas": tuple(beta or ()), "drop": frozenset(drop or ())}
+    session.run(show if dry_run else go, flags=flags, **context)
 
 
 @app.command("list", epilog=f"Example: bifrost batch list -p all --json | jq -r .id\n\n{CODES}.")
@@ -303,23 +304,22 @@ def retry(
 ) -> None:
     """Send again what failed for a passing reason, under the same custom_ids, as a new batch."""
     from bifrost_cli.cli import render, steps
-    from bifrost_cli.cli.output import Output
 
     session.note_ids([id])
-    session.tail = steps.tail_of(output, order, force=force)
+    delivery = steps.delivery_of(
+        session, wait=wait, output=output, force=force, order=order, timeout=timeout, poll=poll
+    )
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
     origin = steps.origin_of(session, id, input)
 
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
-        with ExitStack() as stack:
-            place = stack.enter_context(Output(output, force=force)) if output is not None else None
+        with delivery.place() as place:
             plan = await job.plan_retry(id, origin, all_failed=all_failed)
             if plan is None:
                 return screen.say("Nothing to retry: no request failed for a passing reason (see --all-failed).")
-            submission = stack.enter_context(bifrost.submission(stack.enter_context(plan), parent=id))
-            await job.carry_out(submission, place, pace, reading, wait=wait)
+            with plan, bifrost.submission(plan, parent=id) as submission:
+                await job.carry_out(submission, place, delivery)
 
     session.run(go, flags=origin.flags, drop=frozenset(origin.drop))
 

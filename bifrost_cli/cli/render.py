@@ -69,6 +69,11 @@ class Screen:
         """A person looks at stdout."""
         return self.out.is_terminal and not self.json and not self.quiet
 
+    @property
+    def objects(self) -> bool:
+        """A program reads stdout, and not only ids."""
+        return not self.tables and not self.quiet
+
     def say(self, message: str, style: str = "") -> None:
         """A line on stderr, unless only ids are wanted."""
         if not self.quiet:

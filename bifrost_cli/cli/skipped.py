@@ -1,5 +1,8 @@
 """`--skip-invalid`: lines that are left out of a batch are kept in a file, each with its reason."""
 
+import shutil
+import tempfile
+from hashlib import file_digest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -8,45 +11,77 @@ import orjson
 
 from bifrost_cli.cli.output import Output
 from bifrost_cli.cli.render import Screen
-from bifrost_cli.errors import Problem
+from bifrost_cli.core.plan import SHOWN_PROBLEMS
+from bifrost_cli.errors import Problem, UsageError
 
 
 class Skipped:
-    """Told of each bad line, as `core.plan.Skip`; the file is made with the first, and put in its place by `finish`.
+    """Told of each bad line, as `core.plan.Skip`; a context manager. `keep` makes the file, `tell` only says them.
 
-    A context manager: what was not put in its place is removed.
+    A file of an earlier run is overwritten with `force` alone; one that says the same is as good as new, so that a
+    command that was interrupted can be run again.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, source: str, *, force: bool) -> None:
+        self.path = Path(path)
+        self.source = source
+        self.force = force
         self.count = 0
-        self._output: Output | None = None
+        self.first: list[Problem] = []
 
     @classmethod
-    def beside(cls, output: str | None, source: str) -> "Skipped":
+    def beside(cls, output: str | None, source: str, *, force: bool) -> "Skipped":
         """`RESULTS.skipped.jsonl`, or `INPUT.skipped.jsonl` where no results are written."""
         name = output if output and output != "-" else source if source != "-" else "stdin"
-        return cls(f"{name.removesuffix('.jsonl')}.skipped.jsonl")
+        return cls(f"{name.removesuffix('.jsonl')}.skipped.jsonl", source, force=force)
 
     def __call__(self, problem: Problem, line: dict[str, Any] | None) -> None:
         self.count += 1
-        if self._output is None:
-            self._output = Output(self.path, force=Path(self.path).exists())
+        if len(self.first) < SHOWN_PROBLEMS:
+            self.first.append(problem)
         row = {"line": problem.line, "custom_id": problem.custom_id, "reason": problem.message, "request": line}
-        self._output.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        self._spool.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
-    def finish(self, screen: Screen) -> None:
-        """Say what was skipped, if anything was."""
-        if self._output is not None:
-            self._output.finish()
-            lines = "1 line" if self.count == 1 else f"{self.count:,} lines"
-            screen.say(f"Skipped {lines} that cannot be sent; see {self.path} for the reasons.", style="yellow")
+    def keep(self, screen: Screen) -> None:
+        """Put what was skipped in its file. Raises UsageError where that holds what another run skipped."""
+        if not self.count:
+            return
+        if not self._is_there():
+            if self.path.is_file() and not self.force:
+                hint = "Give --force to overwrite it, or move it away."
+                raise UsageError(f"{self.path} holds what an earlier run skipped.", hint=hint)
+            self._write()
+        screen.say(f"Skipped {self._lines} that cannot be sent; see {self.path} for the reasons.", style="yellow")
+
+    def tell(self, screen: Screen) -> None:
+        """Say what would be skipped; write nothing."""
+        for problem in self.first:
+            screen.say(problem.render(self.source))
+        if self.count:
+            screen.say(f"Would skip {self._lines} that cannot be sent.", style="yellow")
+
+    @property
+    def _lines(self) -> str:
+        return "1 line" if self.count == 1 else f"{self.count:,} lines"
+
+    def _is_there(self) -> bool:
+        self._spool.seek(0)
+        if not self.path.is_file():
+            return False
+        with self.path.open("rb") as there:
+            return file_digest(there, "blake2b").digest() == file_digest(self._spool, "blake2b").digest()
+
+    def _write(self) -> None:
+        self._spool.seek(0)
+        with Output(str(self.path), force=self.force) as output:
+            shutil.copyfileobj(self._spool, output)
+            output.finish()
 
     def __enter__(self) -> Self:
+        self._spool = tempfile.TemporaryFile(prefix="bifrost-")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._output is not None:
-            self._output.__exit__(kind, error, trace)
+        self._spool.close()

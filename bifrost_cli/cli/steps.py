@@ -4,7 +4,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -58,6 +58,36 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """What becomes of a batch that is created: whether it is waited for, how, and where its results go."""
+
+    wait: bool
+    output: str | None
+    force: bool
+    pace: Pace
+    reading: Reading
+
+    @property
+    def waits(self) -> bool:
+        """Results imply waiting."""
+        return self.wait or self.output is not None
+
+    def place(self) -> AbstractContextManager[Output | None]:
+        """Where the results go. Raises UsageError where that cannot be written."""
+        return nullcontext() if self.output is None else Output(self.output, force=self.force)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The source of a batch: a path or an uploaded file, what its lines lack, and who takes the bad ones."""
+
+    path: str | None
+    file_id: str | None
+    defaults: dict[str, Any]
+    skipped: Skipped | None = None
+
+
+@dataclass(frozen=True)
 class Retry:
     """The input of a batch that is to be retried, and what its requests were encoded with."""
 
@@ -77,6 +107,19 @@ class Job:
 
     # -- create -------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def planned(self, requests: Requests) -> Iterator[Plan]:
+        """The plan of a source of requests."""
+        if requests.file_id is not None:
+            with self.bifrost.plan_file(requests.file_id) as plan:
+                yield plan
+            return
+        with (
+            requests.skipped or nullcontext() as skipped,
+            self.plan(requests.path or "", requests.defaults, skipped=skipped) as plan,
+        ):
+            yield plan
+
     def plan(
         self,
         path: str,
@@ -91,52 +134,57 @@ class Job:
             lines: Lines = live.each(jsonl.read(stream), counted)
             source = "stdin" if path == "-" else path
             lines = chosen(lines) if chosen else lines
-            plan = self.bifrost.plan_batch(lines, source=source, defaults=given, skip=skipped)
-        if skipped:
-            skipped.finish(self.screen)
-        return plan
+            return self.bifrost.plan_batch(lines, source=source, defaults=given, skip=skipped)
 
-    async def create(self, submission: Submission, place: Output | None) -> None:
-        """Create, and print the id at once."""
+    async def carry_out(self, submission: Submission, place: Output | None, delivery: Delivery) -> None:
+        """All that a create was asked for: the batch, and its end and results where they are wanted."""
+        if not delivery.waits:
+            return await self.create(submission, delivery.pace)
+        batch = await self.create_and_wait(submission, place, delivery.pace)
+        if place is None:
+            return self.check_ended([batch])
+        self.session.resume = self.session.command("batch", "results", batch.id)
+        await self.read(batch.id, place, delivery.reading)
+
+    async def create(self, submission: Submission, pace: Pace) -> None:
+        """Create, print the batch at once, and say how to go on."""
         self._prepare(submission)
         with self._sending(submission):
             batch = await submission.create()
-        self._announce(batch, place)
+        self.screen.created(batch)
+        if submission.runs_here:
+            self.screen.say("Its requests are sent one by one from here, at full price, until all are done.")
+            await self.follow(submission, pace)
+        elif self.screen.tables:
+            self.screen.say(f"Wait for its end with: {self.session.command('batch', 'wait', batch.id)}")
+        if self.screen.tables:
+            self.screen.say(f"Read its results with: {self.session.command('batch', 'results', batch.id)}")
 
     async def create_and_wait(self, submission: Submission, place: Output | None, pace: Pace) -> Batch:
-        """Create and follow to the end; the id prints as soon as it is whole."""
+        """Create and follow to the end. The id is told as soon as it is whole; an object is of the batch as it is left,
+        so that a program finds one."""
         self._prepare(submission)
         with self._sending(submission):
             announced = await submission.begin()
         if announced:
             self._announce(submission.seen(), place)
-        batch = await self.follow(submission, pace)
+        try:
+            batch = await self.follow(submission, pace)
+        except BaseException:
+            if announced and self.screen.objects:
+                self._show(submission.seen(), place)
+            raise
         if not announced:
             self._announce(batch, place)
+        self._show(batch, place)
         return batch
 
     async def follow(self, submission: Submission, pace: Pace) -> Batch:
-        """Show a run until its end."""
+        """Draw a run until its end."""
         with live.Waiting(self.screen).shown() as waiting:
             async for batch in submission.follow(timeout=pace.timeout, poll=pace.poll):
                 waiting.update(batch.id if len(submission.run.parts) == 1 else "the batch", batch)
         return batch
-
-    async def carry_out(
-        self, submission: Submission, place: Output | None, pace: Pace, reading: Reading, *, wait: bool
-    ) -> None:
-        """All that a create was asked for: the batch, and its end and results where they are wanted."""
-        if not wait and place is None:
-            await self.create(submission, place)
-            if submission.runs_here:
-                self.screen.say("Its requests are sent one by one from here, at full price, until all are done.")
-                await self.follow(submission, pace)
-            return None
-        batch = await self.create_and_wait(submission, place, pace)
-        if place is None:
-            return self.show_ended([batch])
-        self.session.resume = self.session.command("batch", "results", batch.id)
-        await self.read(batch.id, place, reading)
 
     async def plan_retry(self, id: str, origin: Retry, *, all_failed: bool) -> Plan | None:
         """The requests of a batch to send again; None where there are none."""
@@ -173,10 +221,19 @@ class Job:
         submission.on_sent = None
 
     def _announce(self, batch: Batch, place: Output | None) -> None:
-        if place and place.is_stdout:
+        if self.screen.objects or (place and place.is_stdout):
             self.screen.say(f"Created {batch.id}")
         else:
             self.screen.created(batch)
+
+    def _show(self, batch: Batch, place: Output | None) -> None:
+        """A batch as it is left; a person who has its results written sees a summary of these instead."""
+        if place is None or (self.screen.objects and not place.is_stdout):
+            self._batches([batch])
+
+    def _batches(self, batches: Sequence[Batch]) -> None:
+        if not self.screen.quiet:
+            self.screen.batches(batches)
 
     # -- wait ---------------------------------------------------------------------------------------------------
 
@@ -202,7 +259,8 @@ class Job:
     async def deliver(self, ended: Mapping[str, Batch], places: Mapping[str, Output], reading: Reading) -> None:
         """Show how batches ended, or write the results of each to its place, and then raise the first error."""
         if not places:
-            return self.show_ended(list(ended.values()))
+            self._batches(list(ended.values()))
+            return self.check_ended(list(ended.values()))
         errors = []
         for id in ended:
             try:
@@ -212,10 +270,8 @@ class Job:
         if errors:
             raise errors[0]
 
-    def show_ended(self, ended: Sequence[Batch]) -> None:
-        """How batches ended. Raises PartialError where requests did not succeed."""
-        if not self.screen.quiet:
-            self.screen.batches(ended)
+    def check_ended(self, ended: Sequence[Batch]) -> None:
+        """Raise PartialError where requests did not succeed."""
         failed = [
             batch for batch in ended if batch.errors or batch.request_counts.succeeded < batch.request_counts.total
         ]
@@ -286,6 +342,21 @@ def check_source(input: str | None, file_id: str | None, *, changes: object) -> 
             "An uploaded file goes as it is: no --model, --max-tokens, --endpoint, --drop or --skip-invalid.",
             hint="Give the requests themselves instead of --file-id.",
         )
+
+
+def delivery_of(
+    session: Session,
+    *,
+    wait: bool,
+    output: str | None,
+    force: bool,
+    order: Order,
+    timeout: str | None,
+    poll: str | None,
+) -> Delivery:
+    """From what was typed; the session repeats it in the command that goes on with this one's work."""
+    session.tail = tail_of(output, order, force=force)
+    return Delivery(wait, output, force, Pace.of(timeout, poll), Reading(order))
 
 
 def tail_of(output: str | None, order: Order, *, force: bool) -> list[str]:

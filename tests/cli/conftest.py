@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bifrost_cli import transport
+from bifrost_cli import repeats
 from bifrost_cli.core import submit
 from bifrost_cli.sandbox import background
 from tests.cli.program import Ahead, Sandbox, ask, written
@@ -85,5 +85,5 @@ def mixed(folder: Path) -> Path:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within this process nothing is waited for before it is tried again."""
-    monkeypatch.setattr(transport, "pause", lambda state: 0.0)
+    monkeypatch.setattr(repeats, "pause", lambda error, attempt: 0.0)
     monkeypatch.setattr(submit, "LOOK_UPS", (0.0,))

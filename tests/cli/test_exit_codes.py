@@ -157,7 +157,8 @@ def test_8_results_asked_too_early(sandbox: Sandbox, two: Path, provider: str) -
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
 def test_8_the_wait_has_a_deadline(sandbox: Sandbox, two: Path, provider: str) -> None:
     ran = bifrost("batch", "create", two, "-p", provider, "--wait", "--timeout", "0.1s", code=8)
-    id = ran.objects[0]["id"]
+    id = ran.object["id"]
+    assert ran.object["processing_status"] == "in_progress"
     assert ran.err.splitlines()[-1] == (
         f"error: The batch has not ended after 0.1 s. Go on with: bifrost batch wait {id}"
     )
@@ -179,7 +180,7 @@ def test_8_an_outage_does_not_outlast_the_deadline(
 
 def test_9_some_requests_did_not_succeed(sandbox: Sandbox, mixed: Path) -> None:
     ran = bifrost("batch", "create", mixed, "-p", "openai", "--wait", code=9)
-    id = ran.objects[0]["id"]
+    id = ran.object["id"]
     assert f"See why: bifrost batch results {id} --errors-only" in ran.err
     bifrost("batch", "wait", id, code=9)
     bifrost("batch", "results", id, code=9)

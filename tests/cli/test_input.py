@@ -99,7 +99,7 @@ def test_what_a_provider_cannot_take_is_refused_by_name(
 def test_drop_consents_to_losing_a_field(sandbox: Sandbox) -> None:
     written("in.jsonl", params(top_k=5))
     ran = bifrost("batch", "create", "in.jsonl", "-p", "openai", "--drop", "top_k", "-o", "out.jsonl")
-    assert ran.object["request_counts"]["processing"] == 1
+    assert ran.object["request_counts"]["succeeded"] == 1
     assert kinds(results_in("out.jsonl")) == {"x": "succeeded"}
 
 
@@ -213,3 +213,31 @@ def test_where_every_line_is_bad_nothing_is_submitted(sandbox: Sandbox, folder: 
     bifrost("batch", "create", "in.jsonl", "--skip-invalid", code=2)
     assert sandbox.log() == []
     assert not [path.name for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+def test_what_an_earlier_run_skipped_is_not_overwritten_unasked(sandbox: Sandbox) -> None:
+    written("in.jsonl", ask("good"), [1])
+    bifrost("batch", "create", "in.jsonl", "--skip-invalid")
+    kept = Path("in.skipped.jsonl").read_text()
+    written("in.jsonl", ask("good"), [1], [2])
+    ran = bifrost("batch", "create", "in.jsonl", "--skip-invalid", code=2)
+    assert "in.skipped.jsonl holds what an earlier run skipped. Give --force" in ran.err
+    assert Path("in.skipped.jsonl").read_text() == kept
+    assert sandbox.created() == 1
+    bifrost("batch", "create", "in.jsonl", "--skip-invalid", "--force")
+    assert len(Path("in.skipped.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_command_that_skips_the_same_lines_again_may_be_run_again(sandbox: Sandbox) -> None:
+    written("in.jsonl", ask("good"), [1])
+    for _ in range(2):
+        assert "Skipped 1 line" in bifrost("batch", "create", "in.jsonl", "--skip-invalid").err
+
+
+def test_a_dry_run_says_what_would_be_skipped_and_writes_nothing(sandbox: Sandbox, folder: Path) -> None:
+    written("in.jsonl", ask("good"), {"custom_id": "bad"})
+    ran = bifrost("batch", "create", "in.jsonl", "--skip-invalid", "--dry-run")
+    assert ran.object["requests"] == 1
+    assert "in.jsonl:2: bad: params is missing" in ran.err
+    assert "Would skip 1 line that cannot be sent." in ran.err
+    assert [path.name for path in folder.iterdir()] == ["in.jsonl"]

@@ -41,7 +41,7 @@ def test_create_waits_and_writes_every_outcome(sandbox: Sandbox, mixed: Path, pr
         "busy": "errored",
         "late": "expired",
     }
-    assert ran.object["processing_status"] == "in_progress"  # Printed when it was made, before any waiting.
+    assert ran.object["processing_status"] == "ended"
 
 
 def test_it_implies_waiting_and_the_results_are_those_of_the_results_command(sandbox: Sandbox, two: Path) -> None:
@@ -75,6 +75,13 @@ def test_a_place_that_cannot_be_written_is_known_before_anything_is_submitted(
     assert (sandbox.log(), ran.out) == ([], "")
     assert Path("there.jsonl").read_text() == "kept"
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_requests_are_read(sandbox: Sandbox) -> None:
+    written("in.jsonl", "no request")
+    Path("out.jsonl").touch()
+    ran = bifrost("batch", "create", "in.jsonl", "-o", "out.jsonl", code=2)
+    assert ran.err == "error: out.jsonl exists. Give --force to overwrite it, or another -o.\n"
 
 
 def test_force_overwrites_and_follows_a_link(sandbox: Sandbox, two: Path) -> None:
@@ -123,7 +130,7 @@ def test_nothing_is_there_while_it_waits_nor_after_it_was_stopped(
     sandbox: Sandbox, two: Path, folder: Path, how: signal.Signals
 ) -> None:
     process = started("batch", "create", two, "-o", "out.jsonl")
-    line_of(process)
+    line_of(process, "stderr")
     assert not Path("out.jsonl").exists()
     process.send_signal(how)
     assert finished(process).code == 130

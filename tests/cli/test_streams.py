@@ -1,6 +1,5 @@
 """stdout is data and nothing else; stderr is everything else. What pipes, scripts and CI see."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -120,11 +119,11 @@ def test_the_id_is_in_the_pipe_before_any_waiting(
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     process = started("batch", "create", two, "-p", "openai", *options)
-    line = line_of(process)
+    line = line_of(process, "stdout" if "-q" in options else "stderr")
     assert process.poll() is None
     interrupt(process)
     assert finished(process).code == 130
-    id = line.strip() if "-q" in options else json.loads(line)["id"]
+    id = line.removeprefix("Created ").strip()
     assert bifrost("batch", "get", id).object["processing_status"] == "in_progress"
 
 
@@ -219,3 +218,30 @@ def test_stdin_and_stderr_may_be_closed(sandbox: Sandbox, two: Path, closed: str
     ran = shell(f"bifrost batch create {two} -o out.jsonl {closed}")
     assert (ran.code, ran.err.count("Traceback")) == (0, 0)
     assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("pace", [NEVER])
+@pytest.mark.parametrize("options", [["--wait"], ["-o", "out.jsonl"]])
+def test_a_create_that_waits_tells_the_id_at_once_and_gives_one_object_of_the_end(
+    sandbox: Sandbox, two: Path, options: list[str]
+) -> None:
+    process = started("batch", "create", two, "-p", "openai", *options)
+    said = line_of(process, "stderr")
+    sandbox.end_batches()
+    ran = finished(process)
+    assert said == f"Created {ran.object['id']}\n"
+    assert (ran.code, ran.object["processing_status"], ran.object["request_counts"]["succeeded"]) == (0, "ended", 2)
+
+
+@pytest.mark.parametrize("pace", [NEVER])
+def test_a_create_whose_wait_is_interrupted_gives_the_object_as_it_was(sandbox: Sandbox, two: Path) -> None:
+    process = started("batch", "create", two, "--wait", "--json")
+    line_of(process, "stderr")
+    interrupt(process)
+    ran = finished(process)
+    assert (ran.code, ran.object["processing_status"]) == (130, "in_progress")
+
+
+def test_quiet_gives_one_id_whether_it_waits_or_not(sandbox: Sandbox, two: Path) -> None:
+    ran = shell(f'id=$(bifrost batch create {two} --wait -q) && bifrost batch get "$id" -q')
+    assert len(ran.words) == 1

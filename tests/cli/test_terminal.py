@@ -117,7 +117,7 @@ def test_ids_are_whole_however_narrow_the_window(sandbox: Sandbox, columns: int)
 def test_the_id_of_a_batch_in_parts_is_whole_however_long(sandbox: Sandbox) -> None:
     written("in.jsonl", *(ask(f"r{number}", model=f"gpt-5.4-mini-{number}") for number in range(3)))
     text = seen("batch", "create", "in.jsonl", "-p", "openai", columns=60)
-    (id,) = {word for word in text.split() if word.count("~") == 2}
+    (id,) = {word.strip("'") for word in text.split() if word.count("~") == 2}
     assert id in seen("batch", "get", id, columns=60)
 
 
@@ -136,6 +136,16 @@ def test_create_shows_the_id_then_a_bar_then_the_outcome(sandbox: Sandbox, two: 
     assert "2 in, 2 out: 2 succeeded." in text
     assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")  # The cursor is back.
     assert kinds(results_in("out.jsonl")) == {"one": "succeeded", "two": "succeeded"}
+
+
+def test_a_create_that_does_not_wait_says_how_to_go_on(sandbox: Sandbox, two: Path) -> None:
+    text = seen("batch", "create", two, "-p", "openai")
+    (id,) = bifrost("batch", "list", "-p", "openai", "-q").words
+    assert f"Wait for its end with: bifrost batch wait {id}" in text
+    assert f"Read its results with: bifrost batch results {id}" in text
+    assert " with: " not in seen("batch", "create", two, "-p", "openai", "--json", "--new")
+    assert " with: " not in seen("batch", "create", two, "-p", "openai", "-q", "--new")
+    assert " with: " not in bifrost("batch", "create", two, "-p", "openai", "--new").err
 
 
 def test_waiting_for_several_shows_a_bar_for_each(sandbox: Sandbox, two: Path) -> None:
