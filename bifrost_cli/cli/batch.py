@@ -221,8 +221,6 @@ def results(
         raise UsageError("--raw gives the provider's lines as they are.", hint="Leave the other choices out.")
     if input and order != "input":
         raise UsageError("--input is for --order input.", hint="Give both, or leave it out.")
-    if merged and order == "input":
-        raise UsageError("--merged gives results in no order.", hint="Leave --order out.")
     session.note_ids([id])
     session.tail = steps.tail_of(output, order, force=force)
     session.resume = session.command("batch", "wait", id)

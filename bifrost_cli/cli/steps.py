@@ -308,10 +308,10 @@ class Job:
             place.finish()
 
     async def _wanted(self, id: str, reading: Reading, audit: Audit, failures: Failures) -> AsyncIterator[BatchResult]:
+        inputs = ids_of(reading.input) if reading.input else None
         if reading.merged:
-            results = merged_results(self.bifrost, id, audit)
+            results = merged_results(self.bifrost, id, audit, order=reading.order, inputs=inputs)
         else:
-            inputs = ids_of(reading.input) if reading.input else None
             results = self.bifrost.batch_results(id, order=reading.order, inputs=inputs, audit=audit)
         async for result in results:
             failures.note(result)

@@ -301,6 +301,15 @@ class Bifrost:
         async for result in results:
             yield result
 
+    async def batch_inputs(self, id: str) -> AsyncIterator[str]:
+        """The custom_ids that went into an ended batch, in the input's order.
+
+        Raises UnsupportedError where neither the journal nor the provider knows them.
+        """
+        parts = self.batch_refs(id)
+        async for custom_id in self._inputs(parts, await self._ended(id, parts)):
+            yield custom_id
+
     async def raw_results(self, id: str) -> AsyncIterator[bytes]:
         """The lines that the providers themselves have, untranslated and unaudited."""
         parts = self.batch_refs(id)

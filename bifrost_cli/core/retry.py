@@ -1,8 +1,10 @@
 """What failed, once more: which requests of an ended batch are worth sending again, and both runs seen as one."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from bifrost_cli.core.jsonl import as_stream
+from bifrost_cli.core.order import in_order
 from bifrost_cli.core.results import Audit
 from bifrost_cli.errors import Problem, UsageError
 from bifrost_cli.models import BatchResult, Result
@@ -40,11 +42,32 @@ def only(lines: Lines, wanted: set[int]) -> Iterator[tuple[int, dict[str, Any] |
         )
 
 
-async def merged_results(bifrost: "Bifrost", id: str, audit: Audit) -> AsyncIterator[BatchResult]:
+def merged_results(
+    bifrost: "Bifrost",
+    id: str,
+    audit: Audit,
+    *,
+    order: Literal["any", "input"] = "any",
+    inputs: Iterable[str] | None = None,
+) -> AsyncIterator[BatchResult]:
     """The results of a retry and of what it is a retry of, as one: the retry's own come instead of the failed ones.
 
-    Raises UsageError where this machine's journal does not know the batch as a retry.
+    The input's order is that of the first batch; see `Bifrost.batch_results`. Raises UsageError where this machine's
+    journal does not know the batch as a retry.
     """
+    results = _merged(bifrost, id, audit)
+    if order == "any":
+        return results
+    return in_order(results, bifrost.batch_inputs(original(bifrost, id)) if inputs is None else as_stream(inputs))
+
+
+def original(bifrost: "Bifrost", id: str) -> str:
+    """The first batch of those that are retries of each other."""
+    origin = bifrost.journal.origin(bifrost.batch_refs(id))
+    return original(bifrost, origin.parent) if origin and origin.parent else id
+
+
+async def _merged(bifrost: "Bifrost", id: str, audit: Audit) -> AsyncIterator[BatchResult]:
     parts = bifrost.batch_refs(id)
     origin, inputs = bifrost.journal.origin(parts), bifrost.journal.inputs(parts)
     if origin is None or origin.parent is None or inputs is None:
@@ -63,5 +86,5 @@ async def merged_results(bifrost: "Bifrost", id: str, audit: Audit) -> AsyncIter
 def _whole(bifrost: "Bifrost", id: str, audit: Audit) -> AsyncIterator[BatchResult]:
     origin = bifrost.journal.origin(bifrost.batch_refs(id))
     if origin and origin.parent:
-        return merged_results(bifrost, id, audit)
+        return _merged(bifrost, id, audit)
     return bifrost.batch_results(id, audit=audit)

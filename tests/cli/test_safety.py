@@ -279,11 +279,26 @@ def test_a_retry_and_what_it_repeats_can_be_read_as_one(sandbox: Sandbox, mixed:
     assert "not known here as a retry" in bifrost("batch", "results", id, "--merged", code=2).err
 
 
-def test_merged_results_do_not_pretend_to_an_order(sandbox: Sandbox, mixed: Path) -> None:
-    (id,) = bifrost("batch", "create", mixed, "-q").words
+@BOTH
+def test_merged_results_come_in_the_order_of_the_first_input(sandbox: Sandbox, provider: str) -> None:
+    words = {"late": "sandbox:expire", "fine": "Say hello.", "busy": "sandbox:overloaded", "good": "Say hello."}
+    written("in.jsonl", *(ask(custom_id, text) for custom_id, text in words.items()))
+    (id,) = bifrost("batch", "create", "in.jsonl", "-p", provider, "-q").words
     (again,) = bifrost("batch", "retry", id, "-q").words
-    ran = bifrost("batch", "results", again, "--merged", "--order", "input", "-q", code=None)
-    assert ran.code == 2 or ran.words == ["fine", "bad", "busy", "late"]
+    (and_again,) = bifrost("batch", "retry", again, "-q").words
+    for retry in (again, and_again):
+        assert bifrost("batch", "results", retry, "--merged", "--order", "input", "-q", code=9).words == list(words)
+
+
+def test_merged_results_of_a_batch_made_elsewhere_come_in_order_where_that_is_known(
+    sandbox: Sandbox, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (id,) = bifrost("batch", "create", mixed, "-q").words
+    monkeypatch.setenv("BIFROST_HOME", str(tmp_path / "elsewhere"))
+    (again,) = bifrost("batch", "retry", id, mixed, "-q").words
+    merged = ("batch", "results", again, "--merged", "--order", "input", "-q")
+    assert "does not give a batch's input back" in bifrost(*merged, code=5).err
+    assert bifrost(*merged, "--input", mixed, code=9).words == ["fine", "bad", "busy", "late"]
 
 
 def test_retry_takes_over_the_options_of_the_batch(sandbox: Sandbox) -> None:
