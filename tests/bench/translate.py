@@ -83,9 +83,8 @@ def _encode(adapter: Provider, text: bytes) -> None:
 
 def _encode_stream(adapter: Provider, stream: io.BufferedIOBase) -> None:
     for _, line in jsonl.read(stream):
-        assert isinstance(line, dict)
-        assert jsonl.check(line) is None
-        assert adapter.encode(Request(custom_id=line["custom_id"], params=line["params"])).body
+        assert jsonl.check(line) is None  # type: ignore[arg-type]
+        adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))  # type: ignore[call-overload]
 
 
 def _decode(read: Callable[[bytes], BatchResult], text: bytes) -> None:
