@@ -186,7 +186,7 @@ class Bifrost:
 
         options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
         path = str(Path(source).absolute()) if Path(source).is_file() else source
-        planner = Planner(self.adapter, route, defaults, unit, skip, self._admit)
+        planner = Planner(self.adapter, route, defaults, unit, skip, self._admit, self.context.drop)
         return planner.plan(lines, Plan(source, path, options))
 
     def _admit(self, provider: str, params: dict[str, Any]) -> None:

@@ -194,7 +194,8 @@ class Plan:
 class Planner:
     """Makes a plan from one input. `adapters` gives the adapter of a provider by name, `unit` is what messages call a
     line. Where `skip` is given, it is told of bad lines, and the plan is made of the good ones. `admit` is asked of
-    each request; what it raises is no mistake of a line's, and ends the planning."""
+    each request; what it raises is no mistake of a line's, and ends the planning. `drop` are the fields that lines in a
+    provider's own form may lose on their way to another."""
 
     adapters: Callable[[str], Provider]
     route: ModelRoute
@@ -202,6 +203,7 @@ class Planner:
     unit: str = "line"
     skip: Skip | None = None
     admit: Admit = lambda provider, params: None
+    drop: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     _open: dict[tuple[str, str, str], PlannedPart] = field(default_factory=dict)
@@ -279,7 +281,7 @@ class Planner:
             return self._encode_canonical(line)
         if self._goes_to_owner(line, owner):
             return self.adapters(owner), self.adapters(owner).encode_own(line)
-        return self._encode_canonical({**load(owner).read_own(line)})
+        return self._encode_canonical({**load(owner).read_own(line, self.drop)})
 
     def _goes_to_owner(self, line: dict[str, Any], owner: str) -> bool:
         """Whether a line in a provider's own form goes to that provider; its model then loses the prefix."""

@@ -160,11 +160,12 @@ class Provider(ABC):
         raise UnsupportedError(f"{self.name} has no batch form of its own.", provider=self.name)
 
     @classmethod
-    def read_own(cls, line: dict[str, Any]) -> Request:
+    def read_own(cls, line: dict[str, Any], drop: frozenset[str] = frozenset()) -> Request:
         """A line that `owns` says yes to as a canonical request, for another provider.
 
-        Raises UnsupportedError naming the field that the canonical form has no place for, InvalidRequestError where a
-        value is none that any provider takes. What every request must have is left to the caller to check.
+        Raises UnsupportedError naming the field that the canonical form has no place for and that is not in `drop`,
+        InvalidRequestError where a value is none that any provider takes. What every request must have is left to the
+        caller to check.
         """
         raise UnsupportedError(f"{cls.name} has no batch form of its own.", provider=cls.name)
 

@@ -31,7 +31,7 @@ class Checks:
     def refuse(self, field: str, reason: str, drop: Drop, hint: str = "Leave it out") -> None:
         """Raise UnsupportedError, unless `drop` consents to losing the field."""
         if not dropped(field, drop):
-            consent = f"{hint}, or consent to losing it with --drop {_plain(field)}."
+            consent = f"{hint}, or consent to losing it with --drop {plain(field)}."
             raise UnsupportedError(f"{reason}.", field=field, hint=consent, provider=self.provider)
 
     def check_members(self, value: dict[str, Any], known: AbstractSet[str], field: str, drop: Drop) -> None:
@@ -92,10 +92,11 @@ def dropped(field: str, drop: Drop) -> bool:
     """Whether `drop` holds the field, by its path with or without indices, its last name, or its whole."""
     if not drop:
         return False
-    names = _plain(field).split(".")
+    names = plain(field).split(".")
     paths = {".".join(names[:length]) for length in range(1, len(names) + 1)}
     return field in drop or names[-1] in drop or not paths.isdisjoint(drop)
 
 
-def _plain(field: str) -> str:
+def plain(field: str) -> str:
+    """A path without its indices, as `--drop` takes it."""
     return ".".join(name for name in field.split(".") if not name.isdigit())

@@ -103,6 +103,17 @@ def test_drop_consents_to_losing_a_field(sandbox: Sandbox) -> None:
     assert kinds(results_in("out.jsonl")) == {"x": "succeeded"}
 
 
+def test_drop_reaches_lines_in_openais_form_that_go_elsewhere(sandbox: Sandbox) -> None:
+    written(
+        "in.jsonl", {**OWN, "body": {**OWN["body"], "model": "anthropic/m", "max_output_tokens": 9, "logprobs": True}}
+    )
+    ran = bifrost("batch", "create", "in.jsonl", code=2)
+    assert "body.logprobs: other providers have no counterpart for it." in ran.err
+    assert "consent to losing it with --drop logprobs" in ran.err
+    bifrost("batch", "create", "in.jsonl", "--drop", "logprobs", "-o", "out.jsonl")
+    assert kinds(results_in("out.jsonl")) == {"own": "succeeded"}
+
+
 @pytest.mark.parametrize("content", [b"", b"\n \r\n\n", b"\xef\xbb\xbf"], ids=["empty", "blank lines", "a BOM alone"])
 def test_a_file_without_requests_is_an_error(sandbox: Sandbox, content: bytes) -> None:
     Path("in.jsonl").write_bytes(content)

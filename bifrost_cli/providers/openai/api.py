@@ -11,7 +11,7 @@ from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.providers.openai import failures, messages, own, translate
+from bifrost_cli.providers.openai import failures, messages, own_losses, translate
 from bifrost_cli.transport import Client, Form, Source, Transport
 
 HOST = "api.openai.com"
@@ -103,8 +103,8 @@ class OpenAI(Provider):
         return translate.encode_own(line)
 
     @classmethod
-    def read_own(cls, line: dict[str, Any]) -> Request:
-        return own.read(line)
+    def read_own(cls, line: dict[str, Any], drop: frozenset[str] = frozenset()) -> Request:
+        return own_losses.read(line, drop)
 
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         return translate.missing_result(batch, custom_id, line)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
+from bifrost_cli.providers.checks import plain
 from bifrost_cli.providers.openai.checks import a_list, a_string, an_object, invalid, unsupported
 
 Object = dict[str, Any]
@@ -12,7 +13,7 @@ Parts = Mapping[str, Callable[[Object, str], Object]]
 """By type: makers of a block from a part and its path."""
 
 NO_COUNTERPART = "other providers have no counterpart for it"
-ELSEWHERE = "Leave it out, or send the line to OpenAI (-p openai)."
+BODY = "body."
 STRING_OR_PARTS = "a string or a list of parts"
 ADDRESS = "an https: address or a data: URL in base64"
 TEXT = frozenset({"type", "text", "annotations", "logprobs"})
@@ -20,9 +21,11 @@ WHOLE_IMAGE = (None, "auto", "high", "original")
 """Values of `detail` that others need not be told: they look at the whole image."""
 
 
-def refuse(field: str, reason: str = NO_COUNTERPART, hint: str = ELSEWHERE) -> NoReturn:
+def refuse(field: str, reason: str = NO_COUNTERPART, hint: str | None = None) -> NoReturn:
     """Raise UnsupportedError, with what the caller can do instead."""
-    unsupported(field, reason, hint)
+    loss = plain(field.removeprefix(BODY).removesuffix(".type"))
+    consent = f"Leave it out, consent to losing it with --drop {loss}, or send the line to OpenAI (-p openai)."
+    unsupported(field, reason, hint or consent)
 
 
 def check_members(value: Object, known: AbstractSet[str], field: str) -> None:

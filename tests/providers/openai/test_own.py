@@ -472,6 +472,50 @@ def test_what_others_have_no_place_for_is_refused_by_name(field: str, bad: Objec
     assert caught.value.hint
 
 
+LOSSES = [
+    ("logprobs", line(CHAT, logprobs=True), line(CHAT)),
+    ("body.logprobs", line(CHAT, logprobs=True), line(CHAT)),
+    ("text.verbosity", line(RESPONSES, text={"verbosity": "high"}), line(RESPONSES, text={})),
+    ("verbosity", line(RESPONSES, text={"verbosity": "high"}), line(RESPONSES, text={})),
+    ("text", line(RESPONSES, text={"verbosity": "high"}), line(RESPONSES)),
+    ("response_format", line(CHAT, response_format={"type": "json_object"}), line(CHAT)),
+    ("priority", {**line(CHAT), "priority": 1}, line(CHAT)),
+    ("messages.name", line(CHAT, messages=[{**HI[0], "name": name} for name in "ab"]), line(CHAT, messages=HI * 2)),
+    (
+        "tools",
+        line(CHAT, tools=[{"type": "custom"}, {"type": "function", "function": FUNCTION}]),
+        line(CHAT, tools=[{"type": "function", "function": FUNCTION}]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "left"), LOSSES, ids=[name for name, _, _ in LOSSES])
+def test_what_the_caller_consents_to_losing_is_lost_and_nothing_else(name: str, given: Object, left: Object) -> None:
+    before = orjson.dumps(given)
+    assert OpenAI.read_own(given, frozenset({name, "temperature"})) == OpenAI.read_own(left)
+    assert orjson.dumps(given) == before
+
+
+@pytest.mark.parametrize(("field", "bad"), [(field, bad) for field, many in UNSUPPORTED.items() for bad in many])
+def test_consent_to_another_loss_is_none(field: str, bad: Object) -> None:
+    with pytest.raises(UnsupportedError):
+        OpenAI.read_own(bad, frozenset({"top_k"}))
+
+
+@pytest.mark.parametrize("field", ["body.n", "body.tools.0.type", "body.messages.0.name", "body.include.0"])
+def test_the_consent_that_a_refusal_names_is_enough(field: str) -> None:
+    for bad in UNSUPPORTED[field]:
+        with pytest.raises(UnsupportedError) as caught:
+            OpenAI.read_own(bad)
+        name = str(caught.value.hint).partition("--drop ")[2].partition(",")[0]
+        assert OpenAI.read_own(bad, frozenset({name}))["params"]["messages"] == HI
+
+
+def test_what_is_refused_for_lacking_something_cannot_be_lost() -> None:
+    with pytest.raises(UnsupportedError, match="says nothing"):
+        OpenAI.read_own(line(CHAT, messages=answered()), frozenset({"messages.content"}))
+
+
 @pytest.mark.parametrize(("field", "bad"), [(field, bad) for field, many in INVALID.items() for bad in many])
 def test_what_nobody_takes_is_refused_with_its_path(field: str, bad: Object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
