@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from bifrost_cli.config import Setting, Settings
 from bifrost_cli.errors import ConfigError, UnsupportedError
@@ -76,7 +76,8 @@ class Context:
     attempts: int | None = None
 
 
-class Line(NamedTuple):
+@dataclass(slots=True)
+class Line:
     """A request in the provider's own form: one line of its batch input, without the line end."""
 
     custom_id: str

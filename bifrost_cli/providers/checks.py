@@ -78,6 +78,14 @@ class Checks:
             raise InvalidRequestError(f"{field}: cannot be written as JSON: {error}.", provider=self.provider) from None
 
 
+def plain_text(block: Any) -> str | None:
+    """The text of a block that is nothing but text, which most are; None sends it the long way."""
+    if type(block) is dict and len(block) == 2 and block.get("type") == "text":
+        value = block.get("text")
+        return value if type(value) is str else None
+    return None
+
+
 def kind(value: object) -> str:
     """How a JSON value is called in a message."""
     if value is None or isinstance(value, bool):

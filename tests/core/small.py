@@ -19,7 +19,7 @@ class Small(Reference):
         if "colour" in request["params"] and "colour" not in self.context.drop:
             raise UnsupportedError("it has no colours.", field="colour", hint="Leave it out.", provider=self.name)
         endpoint = "/loud" if request["params"].get("system") == "loud" else "/quiet"
-        return super().encode(request)._replace(endpoint=endpoint)
+        return replace(super().encode(request), endpoint=endpoint)
 
 
 class Mixed(Small):

@@ -140,7 +140,7 @@ class SwapsIds(Reference):
 class AsciiText(Reference):
     def encode(self, request: Request) -> Line:
         line = super().encode(request)
-        return line._replace(body=line.body.decode().encode("ascii", "ignore"))
+        return replace(line, body=line.body.decode().encode("ascii", "ignore"))
 
 
 class DropsErrors(Reference):
@@ -207,7 +207,7 @@ class MixesModels(Reference):
     limits = replace(Reference.limits, one_model=True)
 
     def encode(self, request: Request) -> Line:
-        return super().encode(request)._replace(model="all-the-same")
+        return replace(super().encode(request), model="all-the-same")
 
 
 class IgnoresTheFile(Reference):

@@ -39,7 +39,7 @@ NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9()\[\] -]+")
 LONGEST_NAME = 200
 
 
-@dataclass
+@dataclass(slots=True)
 class Scope:
     """What the blocks of one request share: consent to lose fields, whether tools have a place, names given out."""
 

@@ -44,6 +44,7 @@ from bifrost_cli.providers.bedrock.checks import (
     invalid,
     refuse,
 )
+from bifrost_cli.providers.checks import plain_text
 
 Body = dict[str, Any]
 Handler = Callable[[Body, str, Any, dict[str, Any], Scope], None]
@@ -96,7 +97,11 @@ def _messages(body: Body, name: str, value: Any, params: dict[str, Any], scope: 
     """Turns; neighbours of one role become one, since Converse wants the roles to alternate."""
     turns: list[Part] = []
     for index, message in enumerate(value):
-        role, content = _message(message, f"messages.{index}", scope)
+        role, content = message["role"], message["content"]
+        if type(content) is str and len(message) == 2 and role in ("user", "assistant"):
+            content = [{"text": content}]
+        else:
+            role, content = _message(message, f"messages.{index}", scope)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += content
         else:
@@ -113,7 +118,10 @@ def _message(message: Part, field: str, scope: Scope) -> tuple[str, list[Part]]:
         return role, [{"text": content}]
     made: list[Part] = []
     for index, block in enumerate(a_list(content, f"{field}.content", TEXT_OR_BLOCKS)):
-        made += _block(role, block, f"{field}.content.{index}", scope)
+        if (said := plain_text(block)) is not None:
+            made.append({"text": said})
+        else:
+            made += _block(role, block, f"{field}.content.{index}", scope)
     return role, made
 
 

@@ -3,6 +3,7 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -39,13 +40,18 @@ NARROW = re.compile(r"[^A-Za-z0-9]+")
 def encode(request: Request, mode: str, context: Context) -> Line:
     """A line of a job's input: `{"recordId","modelInput"}`. `mode` is the setting `body`."""
     params, custom_id = request["params"], request["custom_id"]
-    model.check_name(params["model"])
-    endpoint = model.endpoint_of(params["model"], mode)
+    endpoint = _endpoint(params["model"], mode)
     if endpoint == model.INVOKE:
         body = invoke.encode(params, context.betas, context.drop)
     else:
         body = converse.encode(params, context.drop)
     return Line(custom_id, params["model"], endpoint, dumps({"recordId": custom_id, "modelInput": body}, "params"))
+
+
+@lru_cache(maxsize=1024)
+def _endpoint(name: str, mode: str) -> str:
+    model.check_name(name)
+    return model.endpoint_of(name, mode)
 
 
 def job_name(tag: str) -> str:

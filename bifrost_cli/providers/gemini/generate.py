@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bifrost_cli.errors import BifrostError
+from bifrost_cli.providers.checks import plain_text
 from bifrost_cli.providers.gemini import answers, tools
 from bifrost_cli.providers.gemini.blocks import (
     TEXT_OR_BLOCKS,
@@ -19,7 +20,6 @@ from bifrost_cli.providers.gemini.blocks import (
     block_type,
     part,
     plain_parts,
-    plain_text,
     text,
     texts,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from bifrost_cli.providers.checks import plain_text
 from bifrost_cli.providers.openai.checks import (
     Drop,
     a_flag,
@@ -48,14 +49,6 @@ HARMLESS_TRANSFORMATIONS: tuple[Any, ...] = (None, {}, {"oversized_image": "down
 def block_type(block: Any, field: str) -> str:
     """The block's type. Raises InvalidRequestError where it is no object or has none."""
     return a_string(an_object(block, field).get("type"), f"{field}.type")
-
-
-def plain_text(block: Any) -> str | None:
-    """The text of a block that is nothing but text, which most are; None sends it the long way."""
-    if type(block) is dict and len(block) == 2 and block.get("type") == "text":
-        value = block.get("text")
-        return value if type(value) is str else None
-    return None
 
 
 def parts(blocks: list[Any], field: str, form: Form, drop: Drop) -> list[Part]:

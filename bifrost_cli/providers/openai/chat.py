@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from bifrost_cli.providers.checks import plain_text
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -11,7 +12,6 @@ from bifrost_cli.providers.openai.blocks import (
     check_thinking,
     part,
     parts,
-    plain_text,
     text,
     texts,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from bifrost_cli.providers.checks import plain_text
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -11,7 +12,6 @@ from bifrost_cli.providers.openai.blocks import (
     check_thinking,
     part,
     parts,
-    plain_text,
     text,
     texts,
 )
@@ -103,6 +103,9 @@ def _user(blocks: list[Any], field: str, params: dict[str, Any], drop: Drop, ite
 def _assistant(blocks: list[Any], field: str, params: dict[str, Any], drop: Drop, items: list[Item]) -> None:
     said: list[Item] = []
     for index, block in enumerate(blocks):
+        if (value := plain_text(block)) is not None:
+            said.append({"type": "output_text", "text": value})
+            continue
         where = f"{field}.{index}"
         make = CALLS.get(block_type(block, where))
         if make is None:
