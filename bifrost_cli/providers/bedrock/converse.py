@@ -277,7 +277,7 @@ def _content(answer: Body) -> tuple[list[Part], bool]:
     """The blocks that a message has a form for, and whether there were others."""
     blocks = objects(member(answer, "output", "message", "content"))
     made = [_decode_block(block) for block in blocks]
-    return [block for block in made if block], any(block == {} for block in made)
+    return [block for block in made if block], {} in made
 
 
 def _decode_block(block: Part) -> Part | None:
@@ -329,11 +329,11 @@ def _stop_met(request: Any) -> str | None:
 
 def _usage(given: Any, tier: str) -> Body:
     """Both count cached input apart (recorded 2025–2026: input + cached + output = total)."""
-    read, written = member(given, "cacheReadInputTokens"), member(given, "cacheWriteInputTokens")
+    given = given if isinstance(given, dict) else {}
     return {
-        "input_tokens": count(member(given, "inputTokens")),
-        "cache_creation_input_tokens": count(written),
-        "cache_read_input_tokens": count(read),
-        "output_tokens": count(member(given, "outputTokens")),
+        "input_tokens": count(given.get("inputTokens")),
+        "cache_creation_input_tokens": count(given.get("cacheWriteInputTokens")),
+        "cache_read_input_tokens": count(given.get("cacheReadInputTokens")),
+        "output_tokens": count(given.get("outputTokens")),
         "service_tier": tier,
     }

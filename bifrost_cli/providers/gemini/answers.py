@@ -127,7 +127,7 @@ def text(value: Any) -> str:
 def count(value: Any) -> int:
     """A number of tokens, bytes or requests; 64-bit ones come as text, and zeros are left out."""
     if type(value) is int:
-        return max(value, 0)
+        return value if value > 0 else 0
     if type(value) is str:
         return int(value) if value.isascii() and value.isdigit() else 0
     return int(value) if type(value) is float and value > 0 else 0

@@ -291,8 +291,8 @@ def _awaits(content: list[dict[str, Any]]) -> bool:
 
 def _stop_reason(reason: str, content: list[dict[str, Any]]) -> str:
     stop = answers.STOPS.get(reason, "end_turn")
-    called = stop == "end_turn" and any(block["type"] == "tool_use" for block in content)
-    return "tool_use" if called else stop
+    called = "tool_use" in [block["type"] for block in content]
+    return "tool_use" if called and stop == "end_turn" else stop
 
 
 def _refusal(candidate: dict[str, Any], reason: str) -> str | None:
@@ -319,7 +319,8 @@ def block_reason(response: dict[str, Any]) -> str:
 
 def candidate_of(response: dict[str, Any]) -> dict[str, Any]:
     """The first candidate, which is the only one where no others were asked for."""
-    return next(iter(answers.objects(response.get("candidates"))), {})
+    found = answers.objects(response.get("candidates"))
+    return found[0] if found else {}
 
 
 def parts_of(candidate: dict[str, Any]) -> list[Part]:

@@ -109,6 +109,8 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int:
     """A number of tokens or requests; 0 where there is none."""
+    if type(value) is int:
+        return value if value > 0 else 0
     return int(value) if isinstance(value, int | float) and value > 0 else 0
 
 

@@ -221,7 +221,7 @@ FIELDS: dict[str, fields.Handler] = {
 
 USAGE = answers.UsageNames("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
 FINISHED = {"length": "max_tokens", "content_filter": "refusal"}
-UNTRANSLATED = ("audio", "images")
+UNTRANSLATED = frozenset({"audio", "images"})
 
 
 def decode(body: dict[str, Any]) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def decode(body: dict[str, Any]) -> dict[str, Any]:
     stop_reason, stop_sequence = _stop(choice, said, content)
     refusal = answers.text(said.get("refusal")) or None
     message = answers.message(body, content, stop_reason, USAGE, stop_sequence=stop_sequence, refusal=refusal)
-    is_whole = len(choices) <= 1 and not any(said.get(name) for name in UNTRANSLATED)
+    is_whole = len(choices) <= 1 and (UNTRANSLATED.isdisjoint(said) or not any(map(said.get, UNTRANSLATED)))
     return message if is_whole else {**message, "body": body}
 
 
@@ -274,7 +274,7 @@ def _stop(choice: Message, said: Message, content: list[dict[str, Any]]) -> tupl
     if said.get("refusal"):
         return "refusal", None
     # A call that tool_choice named ends with `stop`, so the calls themselves decide.
-    if any(block["type"] == "tool_use" for block in content):
+    if "tool_use" in [block["type"] for block in content]:
         return "tool_use", None
     matched = answers.text(choice.get("stop_reason"))
     return ("stop_sequence", matched) if matched else ("end_turn", None)

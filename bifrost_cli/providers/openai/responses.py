@@ -266,17 +266,23 @@ def decode(body: dict[str, Any]) -> dict[str, Any]:
     Items that a message has no form for (image generation, web search calls, ...) make the whole answer stay beside it,
     as the member `body`.
     """
+    items = answers.objects(body.get("output"))
     content: list[dict[str, Any]] = []
-    for item in answers.objects(body.get("output")):
+    for item in items:
         content += OUTPUT.get(answers.text(item.get("type")), _foreign)(item)
     known = [block for block in content if block]
-    message = answers.message(body, _visible(known), _stop_reason(body, known), USAGE, refusal=_refusal(body))
+    kinds, refusal = {block["type"] for block in known}, _refusal(items)
+    stop_reason = _stop_reason(body, kinds, refusal)
+    message = answers.message(body, _visible(known, kinds), stop_reason, USAGE, refusal=refusal)
     return message if len(known) == len(content) else {**message, "body": body}
 
 
 def _said(item: Item) -> list[dict[str, Any]]:
-    said = [(answers.text(given.get("text") or given.get("refusal")), given) for given in _content(item)]
-    return [answers.text_block(value, given.get("annotations")) for value, given in said if value]
+    said = []
+    for given in _content(item):
+        if value := answers.text(given.get("text") or given.get("refusal")):
+            said.append(answers.text_block(value, given.get("annotations")))
+    return said
 
 
 def _called(item: Item) -> list[dict[str, Any]]:
@@ -311,27 +317,32 @@ def _content(item: Item) -> list[dict[str, Any]]:
     return answers.objects(item.get("content"))
 
 
-def _visible(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _visible(content: list[dict[str, Any]], kinds: set[str]) -> list[dict[str, Any]]:
     """The blocks, less reasoning without text that no later call needs.
 
     Models reason unasked and show nothing of it. Such an item is wanted back with the results of the calls that it led
     to; in a plain answer it would only stand before the text that readers look for first.
     """
-    if any(block["type"] == "tool_use" for block in content):
+    if "thinking" not in kinds:
+        return content
+    if "tool_use" in kinds:
         return [block for block in content if block["type"] != "thinking" or block["thinking"] or block["signature"]]
     return [block for block in content if block["type"] != "thinking" or block["thinking"]]
 
 
-def _stop_reason(body: dict[str, Any], content: list[dict[str, Any]]) -> str:
+def _stop_reason(body: dict[str, Any], kinds: set[str], refusal: str | None) -> str:
     if body.get("status") == "incomplete":
         details = body.get("incomplete_details")
         reason = answers.text(details.get("reason")) if isinstance(details, dict) else ""
         return CUT_SHORT.get(reason, "max_tokens")
-    if _refusal(body) is not None:
+    if refusal is not None:
         return "refusal"
-    return "tool_use" if any(block["type"] == "tool_use" for block in content) else "end_turn"
+    return "tool_use" if "tool_use" in kinds else "end_turn"
 
 
-def _refusal(body: dict[str, Any]) -> str | None:
-    said = [given for item in answers.objects(body.get("output")) for given in _content(item)]
-    return next((answers.text(given.get("refusal")) for given in said if given.get("type") == "refusal"), None)
+def _refusal(items: list[Item]) -> str | None:
+    for item in items:
+        for given in _content(item):
+            if given.get("type") == "refusal":
+                return answers.text(given.get("refusal"))
+    return None
