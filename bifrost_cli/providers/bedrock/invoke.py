@@ -11,7 +11,8 @@
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from bifrost_cli.providers.bedrock.answers import text
 from bifrost_cli.providers.bedrock.checks import Drop, refuse, unsupported
@@ -42,7 +43,8 @@ BATCH_HINTS = frozenset({"cache_control"})
 """A batch job answers cached prompts with 403, record by record (recorded 2026)."""
 
 
-class Scope(NamedTuple):
+@dataclass(slots=True)
+class Scope:
     """What a request's blocks share: consent to lose fields, and the members that ask for nothing here."""
 
     drop: Drop
@@ -87,14 +89,12 @@ def _inference_geo(body: Body, name: str, value: Any, scope: Scope) -> None:
 
 
 def _messages(body: Body, name: str, value: Any, scope: Scope) -> None:
-    body[name] = [_message(message, f"messages.{index}", scope) for index, message in enumerate(value)]
-
-
-def _message(message: Body, field: str, scope: Scope) -> Body:
-    content = message["content"]
-    if type(content) is str:
-        return message
-    return {**message, "content": _blocks(content, f"{field}.content", scope)}
+    made = body[name] = []
+    for index, message in enumerate(value):
+        content = message["content"]
+        if type(content) is not str:
+            message = {**message, "content": _blocks(content, f"messages.{index}.content", scope)}
+        made.append(message)
 
 
 def _system(body: Body, name: str, value: Any, scope: Scope) -> None:

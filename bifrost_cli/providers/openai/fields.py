@@ -95,7 +95,9 @@ SHARED: dict[str, Handler] = {
 
 def system_text(value: Any, drop: Drop) -> str:
     """The system prompt; nothing where there is none."""
-    return "" if value in (None, "", []) else "\n\n".join(texts(value, "system", drop))
+    if isinstance(value, str):
+        return value
+    return "" if value in (None, []) else "\n\n".join(texts(value, "system", drop))
 
 
 def stops(value: Any) -> list[str]:

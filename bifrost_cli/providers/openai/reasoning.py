@@ -99,6 +99,8 @@ def takes_sampling(params: dict[str, Any], drop: Drop) -> bool:
 
 def _wanted(params: dict[str, Any], drop: Drop) -> tuple[str, str | None]:
     """What the request asks for, and the field that asks."""
+    if params.get("thinking") is None and params.get("output_config") is None:
+        return "thinking", None
     thinking = _thinking(params.get("thinking"), drop)
     asked = _asked(params)
     if thinking.get("type") == "disabled":

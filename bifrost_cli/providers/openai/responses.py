@@ -195,7 +195,7 @@ def _mark_error(output: str | list[Item]) -> str | list[Item]:
 
 
 def _max_tokens(body: Item, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
-    body["max_output_tokens"] = max(value, LEAST_OUTPUT)
+    body["max_output_tokens"] = value if value > LEAST_OUTPUT else LEAST_OUTPUT
 
 
 def _instructions(body: Item, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
