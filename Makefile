@@ -17,8 +17,8 @@ demo: $(VENV)/run  ## Run the main job on the embedded sandbox, four providers: 
 test: $(VENV)/dev  ## Run every test, on every core
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-torture: $(VENV)/dev  ## Kill creates at every request and at random, run them again, count duplicates and losses
-	$(BIN)/python tests/torture
+torture: $(VENV)/dev  ## Kill creates, run them again, count duplicates and losses; ARGS="--instants 20 --jobs 4"
+	$(BIN)/python tests/torture $(ARGS)
 
 bench: $(VENV)/dev  ## Measure speed and memory, each figure beside its floor; ARGS="--quick --only encode"
 	$(BIN)/python tests/bench --out $(OUT) $(ARGS)
@@ -42,12 +42,14 @@ check: lint types test  ## All that CI runs
 clean:  ## Remove .venv and caches
 	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/run: pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bifrost needs Python 3.11 or newer; set PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bedrock]'
 	@touch $@
 
-$(VENV)/dev: $(VENV)/run
+$(VENV)/dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	@touch $@ $(VENV)/run

@@ -32,9 +32,9 @@ def environment(line: str, requirement: str) -> Path:
     """The interpreter that has this line."""
     folder = ROOT / ".compat" / line
     if not (folder / "ready").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, requirement], check=True)
+        venv.create(folder, clear=True)
+        pip = [sys.executable, "-m", "pip", "--python", folder, "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", requirement], check=True)
         (folder / "ready").touch()
     return folder / "bin" / "python"
 
