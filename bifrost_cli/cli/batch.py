@@ -73,39 +73,28 @@ def create(
     poll: PollOption = None,
 ) -> None:
     """Create a batch. Nothing is sent unless every request can be; -o waits and writes the results."""
-    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli import asked, render, steps
     from bifrost_cli.cli.skipped import Skipped
 
     session.note_ids([file_id] if file_id else [])
-    steps.check_source(input, file_id, changes=model or max_tokens or endpoint or drop or skip_invalid)
+    asked.check_source(input, file_id, changes=model or max_tokens or endpoint or drop or skip_invalid)
     if idempotency_key == "":
         raise UsageError("--idempotency-key is empty.", hint="Is the variable that should hold it set?")
     skipped = Skipped.beside(output, input or "", force=force) if skip_invalid else None
-    requests = steps.Requests(input, file_id, {"model": model, "max_tokens": max_tokens}, skipped)
-    delivery = steps.delivery_of(
+    requests = asked.Requests(input, file_id, {"model": model, "max_tokens": max_tokens}, skipped)
+    delivery = asked.delivery_of(
         session, wait=wait, output=output, force=force, order=order, timeout=timeout, poll=poll
     )
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
-    async def show(bifrost: "Bifrost") -> None:
-        with steps.Job(bifrost, screen, session).planned(requests) as plan:
-            screen.plan(plan.parts)
-            if skipped:
-                skipped.tell(screen)
-
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
-        if bifrost.given:
-            bifrost.ready(bifrost.given)  # A missing key is known before a long input is read.
-        with delivery.place() as place, job.planned(requests) as plan:
-            if skipped:
-                skipped.keep(screen)
-            with bifrost.submission(plan, key=idempotency_key, anew=new) as submission:
-                await job.carry_out(submission, place, delivery)
+        if dry_run:
+            return job.show_plan(requests)
+        await job.submit(requests, delivery, key=idempotency_key, anew=new)
 
     flags = {"endpoint": endpoint} if endpoint else {}
-    context = {"version": anthropic_version, "betas": tuple(beta or ()), "drop": frozenset(drop or ())}
-    session.run(show if dry_run else go, flags=flags, **context)
+    session.run(go, flags=flags, version=anthropic_version, betas=tuple(beta or ()), drop=frozenset(drop or ()))
 
 
 @app.command("list", epilog=f"Example: bifrost batch list -p all --json | jq -r .id\n\n{CODES}.")
@@ -214,7 +203,7 @@ def results(
     ] = False,
 ) -> None:
     """Read an ended batch's results: every request once, as Anthropic's result lines."""
-    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli import asked, render, steps
     from bifrost_cli.cli.output import Output
 
     if raw and (errors_only or merged or order != "any"):
@@ -222,7 +211,7 @@ def results(
     if input and order != "input":
         raise UsageError("--input is for --order input.", hint="Give both, or leave it out.")
     session.note_ids([id])
-    session.tail = steps.tail_of(output, order, force=force)
+    session.tail = asked.tail_of(output, order, force=force)
     session.resume = session.command("batch", "wait", id)
     screen = render.Screen(json=session.json, quiet=session.quiet)
 
@@ -232,7 +221,7 @@ def results(
             job = steps.Job(bifrost, screen, session)
             if raw:
                 return await job.read_raw(id, place)
-            await job.read(id, place, steps.Reading(order, errors_only, merged, input))
+            await job.read(id, place, asked.Reading(order, errors_only, merged, input))
 
     session.run(go)
 
@@ -253,20 +242,20 @@ def wait(
     poll: PollOption = None,
 ) -> None:
     """Wait for batches to end."""
-    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli import asked, render, steps
     from bifrost_cli.cli.output import Output
     from bifrost_cli.errors import PartialError
 
     session.note_ids(ids)
-    session.tail = steps.tail_of(output, order, force=force)
+    session.tail = asked.tail_of(output, order, force=force)
     session.resume = session.command("batch", "wait", *ids)
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    pace, reading = steps.Pace.of(timeout, poll), steps.Reading(order)
+    pace, reading = asked.Pace.of(timeout, poll), asked.Reading(order)
 
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
         with ExitStack() as stack:
-            paths = steps.places(ids, output)
+            paths = asked.places(ids, output)
             places = {id: stack.enter_context(Output(path, force=force)) for id, path in paths.items()}
             ended, failed = await job.wait(ids, pace)
             left = [id for id in ids if id not in ended]
@@ -301,14 +290,14 @@ def retry(
     poll: PollOption = None,
 ) -> None:
     """Send again what failed for a passing reason, under the same custom_ids, as a new batch."""
-    from bifrost_cli.cli import render, steps
+    from bifrost_cli.cli import asked, render, steps
 
     session.note_ids([id])
-    delivery = steps.delivery_of(
+    delivery = asked.delivery_of(
         session, wait=wait, output=output, force=force, order=order, timeout=timeout, poll=poll
     )
     screen = render.Screen(json=session.json, quiet=session.quiet)
-    origin = steps.origin_of(session, id, input)
+    origin = asked.origin_of(session, id, input)
 
     async def go(bifrost: "Bifrost") -> None:
         job = steps.Job(bifrost, screen, session)
