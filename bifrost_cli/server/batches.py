@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from starlette.responses import Response
 
-from bifrost_cli.core.plan import Plan
+from bifrost_cli.core.submit import Submission
 from bifrost_cli.errors import InvalidRequestError, PendingError, Problem
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.server import bodies, pages
@@ -22,30 +22,33 @@ Lines = Iterator[tuple[int, dict[str, Any] | Problem]]
 
 async def create(call: Call) -> Response:
     """`POST /v1/messages/batches`"""
-    with bodies.spool() as folder:
-        body = await bodies.save(call.request, folder / "body", bodies.LONGEST_BATCH)
+    with bodies.kept() as body:
+        digest = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
         caller = call.caller
-        same = (call.bifrost.owner, caller.key, body.digest, caller.provider, caller.context)
+        same = (call.bifrost.owner, caller.key, digest, caller.provider, caller.context)
         batch = await call.gateway.creates.once(same, lambda: _create(call, body))
     call.gateway.background.start(batch.id)
     return answer(shown(call, batch))
 
 
-async def _create(call: Call, body: bodies.Spooled) -> Batch:
+async def _create(call: Call, body: IO[bytes]) -> Batch:
     """In a thread until it is sent: there may be much to encode, and another process to be waited for."""
-    with await asyncio.to_thread(_plan, call, body) as plan:
-        within = RETRIES_WITHIN if call.caller.retry else 0.0
-        submit = call.bifrost.submission
-        with await asyncio.to_thread(submit, plan, key=call.caller.key, within=within) as submission:
-            return await submission.create()
+    submission = await asyncio.to_thread(_begun, call, body)
+    with submission.plan, submission:
+        return await submission.create()
 
 
-def _plan(call: Call, body: bodies.Spooled) -> Plan:
-    with body.path.open("rb") as stream:
-        return call.bifrost.plan_batch(_requests(stream), source="serve", defaults={}, unit="requests")
+def _begun(call: Call, body: IO[bytes]) -> Submission:
+    plan = call.bifrost.plan_batch(_requests(body), source="serve", defaults={}, unit="requests")
+    within = RETRIES_WITHIN if call.caller.retry else 0.0
+    try:
+        return call.bifrost.submission(plan, key=call.caller.key, within=within)
+    except BaseException:
+        plan.close()
+        raise
 
 
-def _requests(stream: BinaryIO) -> Lines:
+def _requests(stream: IO[bytes]) -> Lines:
     """The members of `requests` with their indices. Raises InvalidRequestError where the body is of another form."""
     walker, count = Walker(stream), 0
     try:

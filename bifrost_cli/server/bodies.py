@@ -3,9 +3,10 @@
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from starlette.requests import Request
 
@@ -16,14 +17,7 @@ LONGEST_JSON = 32 * MB
 LONGEST_BATCH = 256 * MB
 LONGEST_FILE = 500 * MB
 """As documented for the real API."""
-
-
-@dataclass
-class Spooled:
-    """A body on disk, and its digest."""
-
-    path: Path
-    digest: str
+IN_MEMORY = MB
 
 
 async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -51,14 +45,19 @@ def spool() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def save(request: Request, path: Path, limit: int) -> Spooled:
-    """The body as a file."""
+def kept() -> IO[bytes]:
+    """A file without a name for the time of one call, in memory while it is small."""
+    return SpooledTemporaryFile(IN_MEMORY)
+
+
+async def save(request: Request, file: IO[bytes], limit: int) -> str:
+    """Write the body to a file, which is then at its beginning; gives its digest."""
     digest = blake2b(digest_size=16)
-    with path.open("wb") as file:
-        async for block in limited(request, limit):
-            file.write(block)
-            digest.update(block)
-    return Spooled(path, digest.hexdigest())
+    async for block in limited(request, limit):
+        file.write(block)
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def _too_large(limit: int) -> TooLargeError:

@@ -8,7 +8,7 @@ turns lone surrogates into question marks; msgspec: 260 MB/s for small ones, in 
 
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 
@@ -39,7 +39,7 @@ class JsonError(ValueError):
 class Walker:
     """Reads the object that a stream is, its members one after another."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
         self.data = b""
         self.at = 0
