@@ -3,19 +3,54 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 from bifrost_cli import __version__
-from bifrost_cli.cli import batch, files, keys, providers, sandbox, serve
 from bifrost_cli.cli.session import INTERRUPTED, Session
 from bifrost_cli.errors import BifrostError, UsageError
+
+NOUNS = ("providers", "serve", "files", "batch", "keys", "sandbox")
+
+
+class Nouns(Mapping[str, Any]):
+    """The command or group of each noun, made when it is first asked for: a run needs one of them."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in NOUNS:
+            raise KeyError(name)
+        return _noun(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NOUNS)
+
+    def __len__(self) -> int:
+        return len(NOUNS)
+
+
+@cache
+def _noun(name: str) -> Any:
+    module, holder = import_module(f"bifrost_cli.cli.{name}"), typer.Typer(rich_markup_mode="rich")
+    holder.callback()(lambda: None)  # With a callback it is a group, whatever is in it.
+    if hasattr(module, "app"):
+        holder.add_typer(module.app, name=name)
+    else:
+        holder.command(name, epilog=module.EPILOG)(getattr(module, name))
+    return get_group(holder).commands[name]
 
 
 class Root(TyperGroup):
     """Catches what any nested command raises."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = Nouns()  # type: ignore[assignment]
 
     def invoke(self, ctx: Any) -> Any:
         session = ctx.obj = Session(json="--json" in ctx.args)  # Known before the command's own options are read.
@@ -49,12 +84,6 @@ app = typer.Typer(
     help="One tool for the Files and Batch APIs of every LLM provider.",
     epilog="Try it without a key: bifrost batch create samples/requests.jsonl -p openai --sandbox --wait -o out.jsonl",
 )
-app.add_typer(files.app, name="files")
-app.add_typer(batch.app, name="batch")
-app.command("providers", epilog=providers.EPILOG)(providers.providers)
-app.add_typer(keys.app, name="keys")
-app.command("serve", epilog=serve.EPILOG)(serve.serve)
-app.add_typer(sandbox.app, name="sandbox")
 
 
 def show_version(asked: bool) -> None:
