@@ -8,6 +8,7 @@ quiet the machine was. Figures are no tests: nothing fails for being slow.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ BENCHES: dict[str, Callable[[Setup], Iterator[Row | Growth]]] = {
 def main() -> None:
     """Measure, print and save."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: servers and folders go.
     load = os.getloadavg()[0]
     rows: list[Row] = []
     growths: list[Growth] = []
