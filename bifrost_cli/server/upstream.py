@@ -1,7 +1,7 @@
 """The connections to the providers: httpx's requests and answers, carried by aiohttp.
 
 Measured with 16 callers on two busy cores, `POST /v1/messages` to a loopback upstream, processor time of the gateway a
-call: 2.7 ms on httpx's own transport, 0.9 ms on this one; 0.2 ms for a bare forwarder that translates nothing.
+call: 2.7 ms on httpx's own client, 0.34 ms on this one; 0.13 ms for a bare forwarder that translates nothing.
 
 What an exception of aiohttp's becomes decides whether a paid call may be sent again. Only what is raised before a
 request leaves is a failed connect here. (The package httpx-aiohttp tells a connection that breaks after the request as
