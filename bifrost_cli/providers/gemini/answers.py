@@ -78,7 +78,7 @@ def usage(given: Any) -> dict[str, Any]:
     cached, thought = count(given.get("cachedContentTokenCount")), count(given.get("thoughtsTokenCount"))
     prompt = count(given.get("promptTokenCount")) + count(given.get("toolUsePromptTokenCount"))
     return {
-        "input_tokens": max(0, prompt - cached),
+        "input_tokens": prompt - cached if prompt > cached else 0,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cached,
         "output_tokens": count(given.get("candidatesTokenCount")) + thought,

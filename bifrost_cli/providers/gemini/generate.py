@@ -251,8 +251,9 @@ def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], bool]:
             calls += 1
         elif is_foreign(given):
             content.append(FOREIGN)
-    known = [block for block in content if block is not FOREIGN]
-    return known, len(known) == len(content)
+    if FOREIGN not in content:
+        return content, True
+    return [block for block in content if block is not FOREIGN], False
 
 
 def is_foreign(given: Part) -> bool:

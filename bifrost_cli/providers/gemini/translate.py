@@ -89,7 +89,7 @@ def decode_result(line: bytes, number: int, model: str) -> BatchResult:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         row = None
-    if not isinstance(row, dict) or row.keys().isdisjoint(RESULT):
+    if not isinstance(row, dict) or RESULT.isdisjoint(row):
         raise BifrostError(
             "A line of Gemini's results is not an object with a response or an error.", provider=PROVIDER
         )
@@ -109,7 +109,7 @@ def _decode_row(custom_id: str, row: dict[str, Any], model: str) -> BatchResult:
         return _decode_failure(custom_id, error)
     if not isinstance(response, dict) or not response:
         return errored(custom_id, "api_error", "Gemini's result for this request is empty.")
-    if response.keys().isdisjoint(GENERATED):
+    if GENERATED.isdisjoint(response):
         return succeeded(custom_id, foreign(response, custom_id, model))
     try:
         return succeeded(custom_id, generate.decode(response, custom_id, model))

@@ -85,7 +85,7 @@ def tool_use(id: Any, name: Any, arguments: Any) -> dict[str, Any]:
 def is_safe(id: str) -> bool:
     """Whether an id is in Anthropic's alphabet: a-z A-Z 0-9 _ -."""
     plain = id.replace("_", "").replace("-", "")
-    return plain.isalnum() and plain.isascii()
+    return plain.isascii() and plain.isalnum()
 
 
 def citations(annotations: Any) -> list[dict[str, Any]]:
