@@ -2,31 +2,27 @@
 
 A *run* is one `batch create`: its parts become provider batches. It is open until its command has done all that it was
 asked; the same requests given again take up an open run that no living process holds. The journal is never needed to
-follow an id; deleting it loses safety, not batches. Beside the database lies one compressed file per run with the
-`custom_id`s in input order.
+follow an id; deleting it loses safety, not batches. Beside the database lie the `custom_id`s of each run (`kept_ids`).
 """
 
 import fcntl
-import gzip
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import orjson
 
 from bifrost_cli.core.database import Database
-from bifrost_cli.core.plan import Plan, read_ids
+from bifrost_cli.core.kept_ids import KeptIds
+from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.errors import ConfigError, ConflictError
 
-KEPT_DAYS = 60
 RESUMABLE_HOURS = 48
 State = Literal["planned", "intended", "unknown", "refused", "created", "absent"]
 
@@ -99,6 +95,7 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.folder = database.path.parent
+        self.ids = KeptIds(self.folder / "ids")
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +181,8 @@ class Journal:
         run, now = uuid4().hex[:16], time.time()
         lock = self._lock(run)
         assert lock is not None
-        self._keep_ids(plan, run)
+        if plan.ids_path.exists():
+            self.ids.keep(run, plan.ids_path)
         options = orjson.dumps(plan.options).decode()
         row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options, owner)
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -277,11 +275,9 @@ class Journal:
         one = self._positions([Ref(parts[0].provider, "~".join(ref.native for ref in parts))])
         found = one or self._positions(parts)
         runs = {run for run, _ in found}
-        path = self._ids_path(runs.pop()) if len(runs) == 1 and (one or len(found) == len(parts)) else None
-        if path is None or not path.exists():
+        if len(runs) != 1 or not (one or len(found) == len(parts)) or not self.ids.known(run := runs.pop()):
             return None
-        wanted = {position for _, position in found}
-        return lambda: (id for index, id in read_ids(cast(BinaryIO, gzip.open(path))) if index in wanted)
+        return lambda: self.ids.read(run, {position for _, position in found})
 
     def _positions(self, parts: Sequence[Ref]) -> set[tuple[str, int]]:
         return {(run, position) for run, position, _ in self._known(parts)}
@@ -319,23 +315,6 @@ class Journal:
         if lock is not None:
             os.close(lock)
         return lock is None
-
-    def _keep_ids(self, plan: Plan, run: str) -> None:
-        self._prune()
-        if not plan.ids_path.exists():
-            return
-        path = self._ids_path(run)
-        path.parent.mkdir(exist_ok=True)
-        with plan.ids_path.open("rb") as ids, gzip.open(path, "wb", compresslevel=1) as kept:
-            shutil.copyfileobj(ids, kept, 1024 * 1024)
-
-    def _prune(self) -> None:
-        for path in self.folder.glob("ids/*.gz"):
-            if path.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
-                path.unlink(missing_ok=True)
-
-    def _ids_path(self, run: str) -> Path:
-        return self.folder / "ids" / f"{run}.gz"
 
 
 def _of(owner: str | None, text: str) -> str:

@@ -289,7 +289,7 @@ def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
         run = created(journal, given, "n0")
         [path] = journal.folder.glob("ids/*.gz")
         os.utime(path, (time.time() - 61 * 86_400,) * 2)
-        begun(journal, other)
+        begun(Journal(journal.database), other)
     assert journal.inputs([Ref("small", "n0")]) is None
     assert not (journal.folder / "ids" / f"{run.id}.gz").exists()
 
