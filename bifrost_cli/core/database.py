@@ -57,6 +57,8 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.db"
         self._kept = threading.local()
+        self._writing = threading.RLock()
+        """Threads take turns here: SQLite lets a writer who comes second sleep for milliseconds and more."""
 
     def exists(self) -> bool:
         """Whether anything was ever written."""
@@ -90,11 +92,12 @@ class Database:
     def _change(self, synchronous: str) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            db = self._connection()
-            db.execute(f"PRAGMA synchronous = {synchronous}")
-            db.execute("BEGIN IMMEDIATE")
-            with db:
-                yield db
+            with self._writing:
+                db = self._connection()
+                db.execute(f"PRAGMA synchronous = {synchronous}")
+                db.execute("BEGIN IMMEDIATE")
+                with db:
+                    yield db
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 

@@ -73,6 +73,13 @@ class Run:
         os.close(self._lock)
 
 
+class Found(NamedTuple):
+    """A run that is there already; without a lock it is still to be waited for."""
+
+    run: str
+    lock: int | None
+
+
 class OpenIntent(NamedTuple):
     """A part whose create may have arrived, and the source of its run."""
 
@@ -110,7 +117,9 @@ class Journal:
         within: float | None = None,
         owner: str | None = None,
     ) -> Run:
-        """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
+        """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded.
+
+        That is on disk as soon as a part is `intended`, before which nothing leaves.
 
         With `key`, the run of that key, once no other process holds it, however it ended. With `within`, also one that
         another holds, once it does no more, or that was closed no more than so many seconds ago. `parent` is the id of
@@ -118,7 +127,7 @@ class Journal:
         ConflictError where the key was used for other requests, ConfigError where the journal cannot be written.
         """
         fingerprint = _of(owner, plan.fingerprint(addresses))
-        with self.database.write() as db:
+        with self.database.note() as db:  # The disk is waited for once, when its first part is `intended`.
             if key:
                 found = self._of_key(db, key, owner, fingerprint)
             elif within is not None:
@@ -127,33 +136,32 @@ class Journal:
                 found = None if anew else self._of_requests(db, fingerprint)
             if found is None:
                 return self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
-        run, lock = found
+        # Whoever holds it must be able to write while this process waits for it.
+        lock = self._lock(found.run, wait=True) if found.lock is None else found.lock
+        assert lock is not None
         with self.database.write() as db:
-            created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (run,)).fetchone()[0]
-            return Run(run, created_at, True, self._parts(db, "run = ?", (run,)), lock)
+            created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (found.run,)).fetchone()[0]
+            return Run(found.run, created_at, True, self._parts(db, "run = ?", (found.run,)), lock)
 
-    def _of_key(self, db: sqlite3.Connection, key: str, owner: str | None, fingerprint: str) -> tuple[str, int] | None:
+    def _of_key(self, db: sqlite3.Connection, key: str, owner: str | None, fingerprint: str) -> "Found | None":
         row = db.execute("SELECT id, fingerprint FROM runs WHERE key = ?", (_of(owner, key),)).fetchone()
         if row is None:
             return None
         if row[1] != fingerprint:
             raise ConflictError(f"The idempotency key '{key}' was used for other requests.", hint="Choose another key.")
-        db.commit()  # The holder must be able to write while this process waits for it.
-        lock = self._lock(row[0], wait=True)
-        assert lock is not None
-        return row[0], lock
+        return Found(row[0], None)
 
-    def _of_requests(self, db: sqlite3.Connection, fingerprint: str) -> tuple[str, int] | None:
+    def _of_requests(self, db: sqlite3.Connection, fingerprint: str) -> "Found | None":
         query = (
             "SELECT id FROM runs WHERE fingerprint = ? AND closed_at IS NULL AND key IS NULL AND created_at > ?"
             " ORDER BY created_at DESC"
         )
         for (run,) in db.execute(query, (fingerprint, time.time() - RESUMABLE_HOURS * 3600)).fetchall():
             if (lock := self._lock(run)) is not None:
-                return run, lock
+                return Found(run, lock)
         return None
 
-    def _of_late(self, db: sqlite3.Connection, fingerprint: str, within: float) -> tuple[str, int] | None:
+    def _of_late(self, db: sqlite3.Connection, fingerprint: str, within: float) -> "Found | None":
         """The newest run of these requests that is open, whoever holds it, or was closed a short while ago."""
         query = (
             "SELECT id FROM runs WHERE fingerprint = ? AND key IS NULL AND created_at > ?"
@@ -161,12 +169,7 @@ class Journal:
         )
         now = time.time()
         row = db.execute(query, (fingerprint, now - RESUMABLE_HOURS * 3600, now - within)).fetchone()
-        if row is None:
-            return None
-        db.commit()  # As for a key.
-        lock = self._lock(row[0], wait=True)
-        assert lock is not None
-        return row[0], lock
+        return Found(row[0], None) if row else None
 
     def _insert(
         self,
@@ -210,7 +213,7 @@ class Journal:
 
     def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
-        with self.database.write() as db:
+        with self.database.note() as db:
             db.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run))
         (self.folder / "locks" / run).unlink(missing_ok=True)
 
