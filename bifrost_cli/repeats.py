@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from time import time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
 from bifrost_cli.errors import BifrostError, NetworkError, OverloadedError, RateLimitError, UpstreamError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -25,15 +28,24 @@ async def repeated(
     attempt: Callable[[], Awaitable[T]], may_repeat: Callable[[BifrostError], bool], *, attempts: int, sleep: Sleep
 ) -> T:
     """What `attempt` gives, called up to `attempts` times, as long as it fails in a way that `may_repeat` allows."""
-    for number in range(1, attempts):
-        try:
-            return await attempt()
-        except BifrostError as error:
-            if not may_repeat(error):
-                raise
-            wait = pause(error, number)
-        await sleep(wait)
-    return await attempt()
+    if attempts == 1:
+        return await attempt()
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+    repeat = AsyncRetrying(
+        stop=stop_after_attempt(attempts),
+        wait=lambda state: pause(_outcome(state), state.attempt_number),
+        retry=retry_if_exception(lambda error: isinstance(error, BifrostError) and may_repeat(error)),
+        sleep=sleep,
+        reraise=True,
+    )
+    return await repeat(attempt)
+
+
+def _outcome(state: "RetryCallState") -> BifrostError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, BifrostError)
+    return error
 
 
 def passing(error: BifrostError) -> bool:
