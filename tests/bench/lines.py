@@ -1,4 +1,4 @@
-"""What is sent and answered: requests of about 550 bytes and of a richer kind, and each provider's result lines."""
+"""What is sent and answered: requests of about 570 bytes and of a richer kind, and each provider's result lines."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -11,13 +11,20 @@ from bifrost_cli.sandbox.openai import responses, responses_stream
 
 GPT, CLAUDE, GEMINI = "gpt-5.4-mini", "us.anthropic.claude-haiku-4-5-20251001-v1:0", "gemini-3.8-flash"
 NOVA = "us.amazon.nova-lite-v1:0"
-TEXT = (
+REVIEWS = (
     "the room was quiet and the bed was good but breakfast ended at nine and nobody at the desk knew when the bus to "
-    "the old town leaves so we walked along the river past the mill and were there in half an hour which we liked "
+    "the old town leaves so we walked along the river past the mill and were there in half an hour which we liked",
+    'Three nights, room 412.\n\n"Best bed ever", said my wife. Breakfast: 7:00-9:30 (too early!).\n- The desk didn\'t '
+    'know the bus times\n- Wi-Fi: "ok"\n\nWe\'d walk to the old town again: half an hour, past the mill.',
+    "Séjour très agréable à l’hôtel, chambre calme, lit parfait ; le petit-déjeuner finit à neuf heures, et personne à "
+    "la réception ne connaît l’horaire du bus. Nous sommes allés à pied le long de la rivière, jusqu’en ville.",
+    "Lovely place – quiet room, great bed 😀 but breakfast till 9 only… and nobody knew when the bus leaves 🚌 “Just "
+    "walk”, they said: half an hour by the river, past the old mill. We liked it! 👍 Would come again, 4/5 ⭐",
 )
-WORDS = TEXT.split()
+"""As people write them: bare ASCII, lines and quotes, accents, and what phones type."""
+WORDS = [review.split(" ") for review in REVIEWS]
 IMAGE = base64.b64encode(bytes(range(256)) * 16).decode()
-ANSWER = "The guest liked the walk to the old town; breakfast and the bus were a nuisance. Sentiment: mixed, 3 of 5."
+ANSWER = 'The guest liked the walk to the "old town" — breakfast and bus were a nuisance.\n\nSentiment: mixed, 3 of 5.'
 TOOL = {
     "name": "note_review",
     "description": "Note what a review says, for the monthly report.",
@@ -34,14 +41,15 @@ TOOL = {
 
 
 def words(number: int, count: int) -> str:
-    """`count` words, others for each `number`."""
-    start = number % len(WORDS)
-    turned = WORDS[start:] + WORDS[:start]
+    """`count` words of a review, another for each `number`."""
+    review = WORDS[number % len(WORDS)]
+    start = number // len(WORDS) % len(review)
+    turned = review[start:] + review[:start]
     return f"{number}: " + " ".join((turned * (count // len(turned) + 1))[:count])
 
 
 def text(number: int, model: str) -> dict[str, Any]:
-    """A classification with a system prompt; about 550 bytes as a line."""
+    """A classification with a system prompt; about 570 bytes as a line."""
     asked = {"role": "user", "content": f"Review {words(number, 58)}"}
     system = "You sort hotel reviews. Answer with one sentence, and the sentiment as a number from one to five."
     return {"model": model, "max_tokens": 64, "temperature": 0.2, "system": system, "messages": [asked]}
