@@ -24,7 +24,8 @@ from rich.progress import (
 from rich.text import Text
 
 from bifrost_cli.cli.render import Screen, sentence
-from bifrost_cli.cli.rows import batch_rows, clean
+from bifrost_cli.cli.rows import batch_rows
+from bifrost_cli.cli.words import clean
 from bifrost_cli.core.wait import PASSING
 from bifrost_cli.models import Batch
 

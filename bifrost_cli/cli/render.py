@@ -8,50 +8,26 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import BaseModel
-from rich.console import Console
-from rich.text import Text
 
-from bifrost_cli.cli.rows import (
-    GAP,
-    RESULT_COLUMNS,
-    Rows,
-    batch_rows,
-    clean,
-    describe,
-    escaped,
-    file_row,
-    key_object,
-    key_row,
-    moment,
-    result_row,
-    settled_row,
-    show,
-    size,
-)
-from bifrost_cli.core.plan import PlannedPart
-from bifrost_cli.core.reconcile import Settled
-from bifrost_cli.core.results import Audit
-from bifrost_cli.core.tenants import Key, Usage
+from bifrost_cli.cli.words import describe, escaped, key_object, moment, size
 from bifrost_cli.errors import BifrostError, InputError
 from bifrost_cli.models import Batch, BatchResult, File
 
+if TYPE_CHECKING:
+    from bifrost_cli.cli.paper import Paper
+    from bifrost_cli.core.plan import PlannedPart
+    from bifrost_cli.core.reconcile import Settled
+    from bifrost_cli.core.results import Audit
+    from bifrost_cli.core.tenants import Key, Usage
+
 ROWS = 100
 SHOWN_FAILURES = 5
-
-
-class Paper(Console):
-    """A terminal only where it is one, whatever the environment says; a broken pipe is the root command's to see."""
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        stream = sys.stderr if stderr else sys.stdout
-        super().__init__(stderr=stderr, highlight=False, force_terminal=stream.isatty())
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 class Screen:
@@ -61,13 +37,28 @@ class Screen:
         self.json = json
         self.quiet = quiet
         self.said: set[str] = set()
-        self.out = Paper()
-        self.err = Paper(stderr=True)
+
+    @cached_property
+    def out(self) -> "Paper":
+        """stdout, for a person."""
+        return _paper()
+
+    @cached_property
+    def err(self) -> "Paper":
+        """stderr."""
+        return _paper(stderr=True)
+
+    @cached_property
+    def rows(self) -> ModuleType:
+        """What makes rows of values; loaded, as all that draws, where a person looks."""
+        from bifrost_cli.cli import rows
+
+        return rows
 
     @property
     def tables(self) -> bool:
         """A person looks at stdout."""
-        return self.out.is_terminal and not self.json and not self.quiet
+        return sys.stdout.isatty() and not self.json and not self.quiet
 
     @property
     def objects(self) -> bool:
@@ -77,7 +68,7 @@ class Screen:
     def say(self, message: str, style: str = "") -> None:
         """A line on stderr, unless only ids are wanted."""
         if not self.quiet:
-            self.err.print(Text(clean(message), style=style), soft_wrap=True)
+            self.err.say(message, style)
 
     def say_once(self, message: str) -> None:
         """A line on stderr, if it has not been said."""
@@ -88,7 +79,7 @@ class Screen:
     @property
     def asks(self) -> bool:
         """A person is there to answer a question."""
-        return sys.stdin.isatty() and self.err.is_terminal
+        return sys.stdin.isatty() and sys.stderr.isatty()
 
     # -- objects ------------------------------------------------------------------------------------------------
 
@@ -102,7 +93,7 @@ class Screen:
 
     def _write(self, text: bytes) -> None:
         """Text as UTF-8, whatever the locale."""
-        text = escaped(text.decode()).encode() if self.out.is_terminal else text
+        text = escaped(text.decode()).encode() if sys.stdout.isatty() else text
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
 
@@ -111,7 +102,7 @@ class Screen:
         if not self.tables:
             return self._lines(files)
         columns = ("ID", "Filename", ">Size", "Created", "Expires", "Purpose")
-        self._table(columns, [file_row(file) for file in files], "No files.")
+        self.out.table(columns, [self.rows.file_row(file) for file in files], "No files.")
 
     def file(self, file: File) -> None:
         """One file, in full."""
@@ -121,7 +112,7 @@ class Screen:
         """Batches, newest first."""
         if not self.tables:
             return self._lines(batches)
-        self.out.print(batch_rows(batches), crop=False)
+        self.out.print(self.rows.batch_rows(batches), crop=False)
 
     def batch(self, batch: Batch) -> None:
         """One batch, in full."""
@@ -134,7 +125,7 @@ class Screen:
         """A batch that exists now."""
         if not self.tables:
             return self.line(batch)
-        self.out.print(Text.assemble("Created ", (batch.id, "bold")), soft_wrap=True)
+        self.out.parts(("Created ", ""), (batch.id, "bold"))
 
     def resumed(self, since: float) -> None:
         """These requests were submitted before, and that run goes on."""
@@ -145,9 +136,9 @@ class Screen:
         """An object that is gone; `kind` is `file` or `message_batch`."""
         if not self.tables:
             return self.line({"id": id, "type": f"{kind}_deleted"})
-        self.out.print(f"Deleted {id}", soft_wrap=True)
+        self.out.say(f"Deleted {id}")
 
-    def plan(self, parts: Sequence[PlannedPart]) -> None:
+    def plan(self, parts: "Sequence[PlannedPart]") -> None:
         """What `batch create` would make: one row per provider batch."""
         summaries = [part.summary() for part in parts]
         if not self.tables:
@@ -156,17 +147,17 @@ class Screen:
             (s["provider"], s["model"] or "(mixed)", s["endpoint"], f"{s['requests']:,}", size(s["bytes"]))
             for s in summaries
         ]
-        self._table(("Provider", "Model", "Endpoint", ">Requests", ">Bytes"), rows, "Nothing.")
+        self.out.table(("Provider", "Model", "Endpoint", ">Requests", ">Bytes"), rows, "Nothing.")
         self.say("Nothing was submitted (--dry-run).")
 
-    def settled(self, settled: Sequence[Settled]) -> None:
+    def settled(self, settled: "Sequence[Settled]") -> None:
         """What `batch reconcile` found out."""
         rows = [each.row() for each in settled]
         if not self.tables:
             return self._lines(rows)
         columns = ("Intent", "Provider", ">Requests", "Left at", "Source", "Outcome")
-        cells = [settled_row(row) for row in rows]
-        self._table(columns, cells, "No open intents: the outcome of every create is known.")
+        cells = [self.rows.settled_row(row) for row in rows]
+        self.out.table(columns, cells, "No open intents: the outcome of every create is known.")
 
     def providers(self, rows: Sequence[dict[str, Any]]) -> None:
         """What is configured, and what each provider offers."""
@@ -177,36 +168,40 @@ class Screen:
              ", ".join(name for name, offered in row["capabilities"].items() if offered is True))
             for row in rows
         ]  # fmt: skip
-        self._table(("Provider", "Key", "From", "Address", "Offers"), cells, "None.")
+        self.out.table(("Provider", "Key", "From", "Address", "Offers"), cells, "None.")
 
-    def key_made(self, key: Key, secret: str) -> None:
+    def key_made(self, key: "Key", secret: str) -> None:
         """A virtual key, and its secret, which is not to be had again."""
         if self.quiet:
             return self._write(f"{secret}\n".encode())
         if not self.tables:
             return self.line({**key_object(key), "key": secret})
-        self.out.print(secret, soft_wrap=True)
+        self.out.say(secret)
         self.say("This is shown once. Callers send it as x-api-key, so it is what an SDK takes as its api_key.")
 
-    def key_revoked(self, key: Key) -> None:
+    def key_revoked(self, key: "Key") -> None:
         """A virtual key that lets nobody in any more."""
         if not self.tables:
             return self.line(key_object(key))
-        self.out.print(Text(clean(f"Revoked {key.name} ({key.id})")), soft_wrap=True)
+        self.out.say(f"Revoked {key.name} ({key.id})")
 
-    def keys(self, keys: Sequence[Key]) -> None:
+    def keys(self, keys: "Sequence[Key]") -> None:
         """Virtual keys, without their secrets."""
         if not self.tables:
             return self._lines([key_object(key) for key in keys])
         columns = ("Id", "Name", "State", "Providers", "Models", ">Calls/min", "Expires")
-        self._table(columns, [key_row(key) for key in keys], "No keys: the gateway takes any, from this machine.")
+        self.out.table(
+            columns, [self.rows.key_row(key) for key in keys], "No keys: the gateway takes any, from this machine."
+        )
 
-    def usage(self, rows: Sequence[Usage]) -> None:
+    def usage(self, rows: "Sequence[Usage]") -> None:
         """What virtual keys used."""
         if not self.tables:
             return self._lines([{"id": row.key, **row._asdict()} for row in rows])
         cells = [(row.day, row.key, *(f"{number:,}" for number in row[2:])) for row in rows]
-        self._table(("Day", "Key", ">Requests", ">Batches", ">Input tokens", ">Output tokens"), cells, "Nothing yet.")
+        self.out.table(
+            ("Day", "Key", ">Requests", ">Batches", ">Input tokens", ">Output tokens"), cells, "Nothing yet."
+        )
 
     def exports(self, variables: Mapping[str, str]) -> None:
         """Environment variables, as a shell reads them."""
@@ -223,14 +218,7 @@ class Screen:
         if not self.tables:
             return self.line(value)
         facts = {**value.model_dump(mode="python"), **shown}
-        facts = {name: fact for name, fact in facts.items() if fact is not None and name != "type"}
-        width = max(map(len, facts))
-        for name, fact in facts.items():
-            said = clean(show(fact)).replace("\n", "\n" + " " * (width + GAP))
-            self.out.print(Text.assemble((name.ljust(width + GAP), "dim"), said), soft_wrap=True)
-
-    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: str) -> None:
-        self.out.print(Rows(columns, rows) if rows else empty, crop=False)
+        self.out.facts({name: fact for name, fact in facts.items() if fact is not None and name != "type"})
 
     # -- results ------------------------------------------------------------------------------------------------
 
@@ -243,17 +231,17 @@ class Screen:
                 continue
             block.append(result)
             if len(block) == ROWS:
-                self._table(RESULT_COLUMNS, [result_row(each) for each in block], "")
+                self.out.table(self.rows.RESULT_COLUMNS, [self.rows.result_row(each) for each in block])
                 block = []
         if block:
-            self._table(RESULT_COLUMNS, [result_row(each) for each in block], "")
+            self.out.table(self.rows.RESULT_COLUMNS, [self.rows.result_row(each) for each in block])
 
     async def result_lines(self, results: AsyncIterator[BatchResult]) -> None:
         """Results as they come, as lines whatever stdout is."""
         async for result in results:
             self._write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
 
-    def summary(self, id: str, audit: Audit, failures: "Failures") -> None:
+    def summary(self, id: str, audit: "Audit", failures: "Failures") -> None:
         """How a results run came out, on stderr: numbers, and why requests failed."""
         outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(audit.outcomes.items()))
         self.say(f"{id}: {audit.expected:,} in, {audit.out:,} out: {outcomes or 'nothing'}.")
@@ -281,20 +269,18 @@ class Failures:
 
 def error(error: BifrostError, *, as_json: bool) -> None:
     """What failed, why and what to do, on stderr."""
-    console = Paper(stderr=True)
     if as_json:
         text = orjson.dumps(error_object(error), option=orjson.OPT_APPEND_NEWLINE).decode()
-        sys.stderr.write(escaped(text) if console.is_terminal else text)
+        sys.stderr.write(escaped(text) if sys.stderr.isatty() else text)
         return
+    paper = _paper(stderr=True)
     if isinstance(error, InputError):
         for problem in error.problems:
-            console.print(Text(clean(problem.render(error.source))), soft_wrap=True)
+            paper.say(problem.render(error.source))
         if (more := error.total - len(error.problems)) > 0:
-            console.print(f"… and {more:,} more.")
-    message = Text.assemble(("error: ", "bold red"), clean(sentence(error)))
-    if error.request_id:
-        message.append(f" (request {clean(error.request_id)})", style="dim")
-    console.print(message, soft_wrap=True)
+            paper.say(f"… and {more:,} more.")
+    request = f" (request {error.request_id})" if error.request_id else ""
+    paper.parts(("error: ", "bold red"), (sentence(error), ""), (request, "dim"))
 
 
 def sentence(error: BifrostError) -> str:
@@ -314,7 +300,13 @@ def error_object(error: BifrostError) -> dict[str, Any]:
 
 def interrupted(resume: str | None) -> None:
     """Ctrl-C: nothing was canceled, and this is how to go on."""
-    console = Paper(stderr=True)
-    console.print("\nInterrupted.", soft_wrap=True)
+    paper = _paper(stderr=True)
+    paper.say("\nInterrupted.")
     if resume:
-        console.print(Text(clean(f"Nothing was canceled. Go on with: {resume}")), soft_wrap=True)
+        paper.say(f"Nothing was canceled. Go on with: {resume}")
+
+
+def _paper(*, stderr: bool = False) -> "Paper":
+    from bifrost_cli.cli.paper import Paper
+
+    return Paper(stderr=stderr)
