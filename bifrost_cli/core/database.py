@@ -128,6 +128,7 @@ class _Kept:
     """A thread's connection, closed with it."""
 
     def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)  # What is in it is the user's; the files that SQLite puts beside it are as this one.
         # No transaction is begun unasked; and a thread's end may be noticed in another.
         self.db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         try:

@@ -29,6 +29,7 @@ def test_nothing_is_there_until_something_is_written(tmp_path: Path) -> None:
     with database.write() as db:
         db.execute("INSERT INTO files VALUES ('k', 'p', 'a', 'n', 0)")
     assert database.exists()
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "state").iterdir()} == {0o600}
     assert version(database.path) == len(MIGRATIONS)
 
 
