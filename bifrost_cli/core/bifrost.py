@@ -4,11 +4,11 @@ Ids go in and come out as ids that route themselves (`openai:batch_abc`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs, wait
@@ -16,6 +16,7 @@ from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.order import in_order
+from bifrost_cli.core.paging import ListPage, named, page, walk
 from bifrost_cli.core.plan import Plan, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
@@ -26,9 +27,6 @@ from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Context, Provider
 from bifrost_cli.transport import Client, Source, new_client
-
-T = TypeVar("T", File, Batch)
-ListPage = Callable[..., Awaitable[Page[Any]]]
 
 
 @dataclass
@@ -136,12 +134,12 @@ class Bifrost:
     def list_files(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[File]:
         """Newest first; all of them where `limit` is None."""
         name = provider or self.default
-        return _walk(name, self._files(name), limit)
+        return walk(name, self._files(name), limit)
 
     async def page_files(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[File]:
         """One page of `limit` files, newest first; `after` is the `next` of the page before."""
         name = provider or self.default
-        return await _page(name, self._files(name), limit, after)
+        return await page(name, self._files(name), limit, after)
 
     def _files(self, provider: str) -> ListPage:
         """What lists the files of a provider."""
@@ -230,12 +228,12 @@ class Bifrost:
     def list_batches(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[Batch]:
         """Provider batches, ours or not, newest first; all of them where `limit` is None."""
         name = provider or self.default
-        return _walk(name, self._batches(name), limit)
+        return walk(name, self._batches(name), limit)
 
     async def page_batches(self, *, provider: str | None = None, limit: int, after: str | None = None) -> Page[Batch]:
         """One page of `limit` provider batches, newest first; `after` is the `next` of the page before."""
         name = provider or self.default
-        return await _page(name, self._batches(name), limit, after)
+        return await page(name, self._batches(name), limit, after)
 
     def _batches(self, provider: str) -> ListPage:
         """What lists the batches of a provider."""
@@ -409,32 +407,3 @@ class Bifrost:
     def batch_refs(self, id: str) -> tuple[Ref, ...]:
         """The parts that a batch's id names. Raises UsageError where it is ill-formed."""
         return refs.parse(id, given=self.given, default=self.default)
-
-
-def named(provider: str, item: T) -> T:
-    """A provider's object under the id that routes itself."""
-    return item.model_copy(update={"id": str(Ref(provider, item.id)), "provider": provider})
-
-
-async def _page(provider: str, list_page: ListPage, limit: int, after: str | None) -> Page[Any]:
-    """A page of `limit` items, of as many of the provider's own pages as it takes."""
-    found: list[Any] = []
-    while True:
-        page: Page[Any] = await list_page(limit=limit - len(found), after=after)
-        found += [named(provider, item) for item in page.data]
-        after = page.next
-        if after is None or len(found) >= limit:
-            return Page(found, after)
-
-
-async def _walk(provider: str, list_page: ListPage, limit: int | None) -> AsyncIterator[Any]:
-    """The items of a paged list, up to `limit`."""
-    left, after = limit, None
-    while left is None or left > 0:
-        page: Page[Any] = await list_page(limit=100 if left is None else min(left, 100), after=after)
-        for item in page.data[:left]:
-            yield named(provider, item)
-        left = None if left is None else left - len(page.data)
-        after = page.next
-        if after is None:
-            return

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from bifrost_cli.core.bifrost import Bifrost, ListPage
+from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.paging import ListPage
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit
 from bifrost_cli.core.tenants import Key, Tenants
