@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -72,12 +73,12 @@ def _hide_queries(record: logging.LogRecord) -> bool:
 
 
 class Source(NamedTuple):
-    """Bytes to send: a file on disk, opened anew for each attempt. `on_read` is told of each block's length.
+    """Bytes to send, or a file on disk, opened anew for each attempt. `on_read` is told of each block's length.
 
-    A part of a file, from `offset` on, is sent as it is, never as the file of a form.
+    With `offset` or `length` it is a part of them.
     """
 
-    path: Path
+    content: bytes | Path
     on_read: Callable[[int], object] = lambda length: None
     offset: int = 0
     length: int | None = None
@@ -85,33 +86,49 @@ class Source(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        rest = max(0, self.path.stat().st_size - self.offset)
+        whole = len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+        rest = max(0, whole - self.offset)
         return rest if self.length is None else min(rest, self.length)
 
     def part(self, offset: int, length: int) -> "Source":
-        """At most `length` bytes of the file, from `offset` on."""
+        """At most `length` bytes, from `offset` on."""
         return self._replace(offset=offset, length=length)
 
     def open(self) -> "Reading":
-        """The file, telling `on_read` as it is read."""
+        """To be read, once, telling `on_read`."""
         return Reading(self)
 
 
-class Reading(io.FileIO):
-    """A source being read."""
+class Reading(httpx.AsyncByteStream):
+    """A source being read, as a context manager; as a request's body it comes between `before` and `after`."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__(source.path)
-        self.source = source
-        self.seek(source.offset)
+        content = source.content
+        self.file = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb", 0)
+        self.file.seek(source.offset)
+        self.on_read = source.on_read
+        self.size = self.left = source.size
+        self.before = self.after = b""
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        size = -1 if size is None else size
-        if self.source.length is not None:
-            left = self.source.offset + self.source.length - self.tell()
-            size = left if size < 0 else min(size, left)
-        block = super().read(size) or b""
-        self.source.on_read(len(block))
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        block = self.before + self._read()
+        while following := self._read():
+            yield block
+            block = following
+        yield block + self.after
+
+    def _read(self) -> bytes:
+        block = self.file.read(min(BLOCK, self.left)) or b""
+        self.left -= len(block)
+        self.on_read(len(block))
         return block
 
 
@@ -129,6 +146,13 @@ class Form(NamedTuple):
             why = "forms change quotes, backslashes and control characters"
             message = f"A file cannot be uploaded as {self.filename!r}: {why}."
             raise InvalidRequestError(message, hint="Give it another name.")
+
+    def around(self, boundary: str) -> tuple[bytes, bytes]:
+        """What comes before the file's bytes, and after them."""
+        plain = [f'"{name}"\r\n\r\n{value}' for name, value in self.fields.items()]
+        file = f'"{self.name}"; filename="{self.filename}"\r\nContent-Type: {self.media_type}\r\n\r\n'
+        parts = [f"--{boundary}\r\nContent-Disposition: form-data; name={part}" for part in (*plain, file)]
+        return "\r\n".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
 
 
 @dataclass
@@ -376,15 +400,22 @@ class Content(NamedTuple):
 
 
 def _content(json: Any, file: Reading | None, form: Form | None) -> Content:
-    if file is not None and form is not None:
-        return Content({"data": form.fields, "files": {form.name: (form.filename, file, form.media_type)}}, {})
     if file is not None:
-        return Content({"content": _blocks(file)}, {"content-length": str(file.source.size)})
+        described = _framed(file, form) if form else {}
+        length = len(file.before) + file.size + len(file.after)
+        return Content({"stream": file}, {**described, "content-length": str(length)})
     if json is None:
         return Content({}, {})
     body = orjson.dumps(json)
     described = {"content-type": "application/json", "content-length": str(len(body))}
     return Content({"stream": httpx.ByteStream(body)}, described)  # As `content` its headers are looked for again.
+
+
+def _framed(file: Reading, form: Form) -> dict[str, str]:
+    """Make a body the file of a form; gives the headers that say so."""
+    boundary = uuid4().hex
+    file.before, file.after = form.around(boundary)
+    return {"content-type": f"multipart/form-data; boundary={boundary}"}
 
 
 def _following(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
@@ -403,11 +434,6 @@ def _origin(address: str) -> tuple[str, str, int | None] | None:
     except httpx.InvalidURL:
         return None
     return url.scheme, url.host, url.port
-
-
-async def _blocks(file: Reading) -> AsyncIterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
 
 
 class Streamed:

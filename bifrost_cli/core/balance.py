@@ -1,7 +1,8 @@
 """A last part too small for its provider takes requests from the one before it."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bifrost_cli.core.spool import Spool
 
 if TYPE_CHECKING:
     from bifrost_cli.core.plan import Plan, PlannedPart
@@ -19,26 +20,24 @@ def balance(plan: "Plan") -> None:
 def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int) -> None:
     """The last `number` lines of one part become the first of the next. Lines end with LF where there is a minimum."""
     kept = before.requests - number
-    with before.path.open("rb") as file:
+    with before.spool.open() as file:
         for _ in range(kept):
             file.readline()
         cut, moved = file.tell(), file.read()
-    rest = part.path.read_bytes()
-    with before.path.open("rb+") as file:
-        file.truncate(cut)
-    part.path.write_bytes(moved + rest)
+    part.spool.write(moved + part.spool.read())
+    before.spool.truncate(cut)
     before.recount(kept)
     part.recount(part.requests + number)
-    _rename(plan.ids_path, before.index, part.index, kept)
+    plan.ids = _renamed(plan.ids, before.index, part.index, kept)
 
 
-def _rename(ids: Path, old: int, new: int, kept: int) -> None:
+def _renamed(ids: Spool, old: int, new: int, kept: int) -> Spool:
     """Ids of part `old` beyond the first `kept` are of part `new` now."""
-    seen, mark, renamed = 0, b"%d " % old, ids.with_suffix(".balanced")
-    with ids.open("rb") as source, renamed.open("wb") as target:
+    seen, mark, renamed = 0, b"%d " % old, Spool(ids.spools, f"{ids.name}-{new}")
+    with ids.open() as source, renamed.writer() as target:
         for line in source:
             if line.startswith(mark):
                 seen += 1
                 line = line if seen <= kept else b"%d %s" % (new, line[len(mark) :])
             target.write(line)
-    renamed.replace(ids)
+    return renamed

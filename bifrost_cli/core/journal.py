@@ -184,8 +184,8 @@ class Journal:
         run, now = uuid4().hex[:16], time.time()
         lock = self._lock(run)
         assert lock is not None
-        if plan.ids_path.exists():
-            self.ids.keep(run, plan.ids_path)
+        if plan.ids.size:
+            self.ids.keep(run, plan.ids.open())
         options = orjson.dumps(plan.options).decode()
         row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options, owner)
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

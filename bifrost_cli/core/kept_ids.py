@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -38,12 +38,12 @@ class KeptIds:
         self.folder = folder
         self.pruned_at = 0.0
 
-    def keep(self, run: str, spooled: Path) -> None:
-        """Keep the ids of a plan, which lie in a file of lines, each a part's number and an id as JSON."""
+    def keep(self, run: str, spooled: BinaryIO) -> None:
+        """Keep the ids of a plan, which come as lines, each a part's number and an id as JSON."""
         self._prune()
         self.folder.mkdir(parents=True, exist_ok=True)
         blocks: list[Block] = []
-        with spooled.open("rb") as lines, self._path(run).open("wb") as file:
+        with spooled as lines, self._path(run).open("wb") as file:
             while block := list(islice(lines, BLOCK)):
                 size = file.write(gzip.compress(b"".join(block), compresslevel=1, mtime=0))
                 blocks.append(Block(file.tell() - size, size, frozenset(line.partition(b" ")[0] for line in block)))

@@ -1,15 +1,15 @@
-"""From requests to parts: each is checked, encoded for its provider and spooled to disk, before anything is sent.
+"""From requests to parts: each is checked, encoded for its provider and spooled, before anything is sent.
 
 A part becomes one provider batch. Requests go together that share provider, model (where a provider batch has one) and
 endpoint, as many as the provider takes.
 """
 
+import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import blake2b, file_digest
-from pathlib import Path
+from hashlib import blake2b
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -18,6 +18,7 @@ import orjson
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
 from bifrost_cli.core.ids import Ids, Marks, Numbers
+from bifrost_cli.core.spool import Spool, Spools
 from bifrost_cli.errors import (
     BifrostError,
     ForbiddenError,
@@ -34,7 +35,6 @@ from bifrost_cli.transport import Source
 
 SHOWN_PROBLEMS = 20
 MODELS = 1024
-BUFFER = 256 * 1024
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
@@ -58,12 +58,12 @@ class PlannedPart:
 
     key: Key
     index: int
-    path: Path
+    spool: Spool
     provider: Provider = field(repr=False)
     file_id: str | None = None
     requests: int = 0
     size: int = 0
-    _file: BinaryIO | None = field(default=None, repr=False)
+    _file: io.BufferedWriter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         limits, framing = self.provider.limits, self.provider.framing
@@ -89,29 +89,25 @@ class PlannedPart:
         """No line follows."""
         assert self._file is not None
         self._file.write(self.provider.framing.suffix)
-        self.abandon()
+        self._file.close()
         self.recount(self.requests)
 
     def abandon(self) -> None:
         """Nothing more is written, be it whole or not."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            self._file.raw.close()
 
     def recount(self, requests: int) -> None:
         """Its spool has changed and holds so many."""
-        self.requests, self.size = requests, self.path.stat().st_size
+        self.requests, self.size = requests, self.spool.size
 
     def digest(self) -> str:
         """Of the whole spool; of nothing where there is none."""
-        if self.file_id:
-            return ""
-        with self.path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return "" if self.file_id else self.spool.digest()
 
     def source(self, on_read: Callable[[int], object] | None = None) -> Source:
         """The body, for the adapter to send."""
-        return Source(self.path, on_read) if on_read else Source(self.path)
+        return Source(self.spool.content, on_read) if on_read else Source(self.spool.content)
 
     def summary(self) -> dict[str, Any]:
         """One row of the plan, as `--dry-run --json` prints it."""
@@ -125,16 +121,16 @@ class PlannedPart:
             "bytes": self.size,
         }
 
-    def _open(self) -> BinaryIO:
-        self._file = self.path.open("wb", BUFFER)
+    def _open(self) -> io.BufferedWriter:
+        self._file = self.spool.writer()
         return self._file
 
 
 class Plan:
-    """The parts, and the ids in input order; on disk until `close`.
+    """The parts, and the ids in input order; spooled until `close`.
 
     `name` is the input's for messages, `source` its absolute path, `options` what its requests were encoded with. The
-    file `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
+    spool `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
     """
 
     def __init__(self, name: str, source: str, options: Mapping[str, Any]) -> None:
@@ -142,8 +138,8 @@ class Plan:
         self.source = source
         self.options = options
         self.parts: list[PlannedPart] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="bifrost-")
-        self.ids_path = Path(self._folder.name) / "ids"
+        self.spools = Spools()
+        self.ids = Spool(self.spools, "ids")
 
     @property
     def requests(self) -> int:
@@ -172,14 +168,14 @@ class Plan:
     def new_part(self, key: Key, provider: Provider) -> PlannedPart:
         """An empty part."""
         index = len(self.parts)
-        self.parts.append(PlannedPart(key, index, Path(self._folder.name) / f"part-{index}", provider))
+        self.parts.append(PlannedPart(key, index, Spool(self.spools, f"part-{index}"), provider))
         return self.parts[index]
 
     def close(self) -> None:
         """Remove the spools."""
         for part in self.parts:
             part.abandon()
-        self._folder.cleanup()
+        self.spools.close()
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +227,7 @@ class Planner:
     def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
         seen, gaps = Ids(), Numbers()
         try:
-            with plan.ids_path.open("wb", BUFFER) as ids:
+            with plan.ids.writer() as ids:
                 for number, line in lines:
                     if encoded := self._encode(number, line):
                         part = self._place(plan, *encoded)
@@ -244,7 +240,7 @@ class Planner:
                 part.close()
         except OSError as error:
             raise UsageError(
-                f"The requests cannot be spooled to {plan.ids_path.parent}: {error.strerror}.",
+                f"The requests cannot be spooled to {tempfile.gettempdir()}: {error.strerror}.",
                 hint="Make room there, or set TMPDIR to a folder that has it.",
             ) from error
         self._report_twins(plan, seen.repeated(), gaps)
@@ -331,7 +327,7 @@ class Planner:
         if not hashes:
             return
         first: dict[str, int] = {}
-        for position, (_, id) in enumerate(read_ids(plan.ids_path.open("rb"))):
+        for position, (_, id) in enumerate(read_ids(plan.ids.open())):
             if hash(id) not in hashes:
                 continue
             number = gaps.at(position)

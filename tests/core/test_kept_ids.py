@@ -1,6 +1,7 @@
 """The ids of runs: by part, in input order, and without reading more of the file than that takes."""
 
 import gzip
+import io
 import os
 import random
 import time
@@ -13,9 +14,8 @@ from bifrost_cli.core import kept_ids
 from bifrost_cli.core.kept_ids import KEPT_DAYS, KeptIds
 
 
-def spool(path: Path, ids: list[tuple[int, str]]) -> Path:
-    path.write_bytes(b"".join(b"%d %s\n" % (part, orjson.dumps(id)) for part, id in ids))
-    return path
+def spool(ids: list[tuple[int, str]]) -> io.BytesIO:
+    return io.BytesIO(b"".join(b"%d %s\n" % (part, orjson.dumps(id)) for part, id in ids))
 
 
 @pytest.mark.parametrize("block", [1, 3, 7, 10_000])
@@ -24,7 +24,7 @@ def test_each_part_gives_its_own_in_input_order(block: int, tmp_path: Path, monk
     chance = random.Random(5)
     ids = [(min(12, chance.randrange(number // 8 + 1)), f"r{number} \n\r ü\u2028") for number in range(100)]
     kept = KeptIds(tmp_path / "ids")
-    kept.keep("run", spool(tmp_path / "spool", ids))
+    kept.keep("run", spool(ids))
     for parts in ({0}, {1, 11}, {12}, set(range(13)), {99}):
         assert list(kept.read("run", parts)) == [id for part, id in ids if part in parts]
 
@@ -32,7 +32,7 @@ def test_each_part_gives_its_own_in_input_order(block: int, tmp_path: Path, monk
 def test_blocks_of_other_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_ids, "BLOCK", 10)
     kept = KeptIds(tmp_path / "ids")
-    kept.keep("run", spool(tmp_path / "spool", [(number // 100, f"r{number}") for number in range(1000)]))
+    kept.keep("run", spool([(number // 100, f"r{number}") for number in range(1000)]))
     inflated, decompress = [], gzip.decompress
     monkeypatch.setattr(gzip, "decompress", lambda data: inflated.append(len(data)) or decompress(data))
     assert len(list(kept.read("run", {4}))) == 100
@@ -47,13 +47,13 @@ def test_a_file_of_one_piece_is_read_as_well(tmp_path: Path) -> None:
 
 
 def test_old_ones_are_removed_once_in_a_while(tmp_path: Path) -> None:
-    kept, source = KeptIds(tmp_path / "ids"), spool(tmp_path / "spool", [(0, "a")])
-    kept.keep("old", source)
+    kept = KeptIds(tmp_path / "ids")
+    kept.keep("old", spool([(0, "a")]))
     (tmp_path / "ids" / "old.index").write_text("0 1 0\n")
     long_ago = time.time() - (KEPT_DAYS + 1) * 86400
     for path in (tmp_path / "ids").iterdir():
         os.utime(path, (long_ago, long_ago))
-    kept.keep("within the hour", source)
+    kept.keep("within the hour", spool([(0, "a")]))
     assert kept.known("old")
-    KeptIds(tmp_path / "ids").keep("of another process", source)
+    KeptIds(tmp_path / "ids").keep("of another process", spool([(0, "a")]))
     assert sorted(path.name for path in (tmp_path / "ids").iterdir()) == ["of another process.gz", "within the hour.gz"]

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from bifrost_cli.config import Config
+from bifrost_cli.core import spool
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.plan import Plan, read_ids
 from bifrost_cli.errors import InputError, Problem, UnsupportedError, UsageError
@@ -23,6 +24,13 @@ def small_providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(PROVIDERS, name.lower(), f"tests.core.small:{name}")
     yield
     load.cache_clear()
+
+
+@pytest.fixture(params=[spool.IN_MEMORY, 300, 0])
+def in_memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How much of a plan stays in memory: all, some, nothing."""
+    monkeypatch.setattr(spool, "IN_MEMORY", request.param)
+    return int(request.param)
 
 
 def planned(lines: list[Line | Problem], provider: str = "small", drop: str = "", **defaults: Any) -> Plan:
@@ -103,16 +111,16 @@ def test_requests_go_apart_by_the_provider_that_their_model_names() -> None:
     given = [line("a", "small/m"), line("b", "mixed/org/m"), line("c", "small/m")]
     with bifrost.plan_batch(enumerate(given, 1), source="x", defaults={}) as plan:
         assert parts(plan) == [("small", "m", "/quiet", 2), ("mixed", "", "/quiet", 1)]
-        assert orjson.loads(plan.parts[1].path.read_bytes())[0]["params"]["model"] == "org/m"
+        assert orjson.loads(plan.parts[1].spool.read())[0]["params"]["model"] == "org/m"
 
 
 # -- spools ------------------------------------------------------------------------------------------------------
 
 
-def test_a_spool_is_the_whole_body_to_the_byte() -> None:
+def test_a_spool_is_the_whole_body_to_the_byte(in_memory: int) -> None:
     given = lines(5)
     with planned([dict(each) for each in given]) as plan:
-        bodies = [part.path.read_bytes() for part in plan.parts]
+        bodies = [part.spool.read() for part in plan.parts]
         assert bodies == [
             b"[" + b",".join(orjson.dumps(each) for each in given[:3]) + b"]",
             b"[" + b",".join(orjson.dumps(each) for each in given[3:]) + b"]",
@@ -121,29 +129,23 @@ def test_a_spool_is_the_whole_body_to_the_byte() -> None:
         assert [part.source().size for part in plan.parts] == [len(body) for body in bodies]
 
 
-def test_the_ids_are_kept_in_input_order_with_their_parts() -> None:
+def test_the_ids_are_kept_in_input_order_with_their_parts(in_memory: int) -> None:
     with planned([line("a", "m1"), line("b", "m2"), line("c", "m1"), line("-_9")]) as plan:
-        assert list(read_ids(plan.ids_path.open("rb"))) == [(0, "a"), (1, "b"), (0, "c"), (2, "-_9")]
+        assert list(read_ids(plan.ids.open())) == [(0, "a"), (1, "b"), (0, "c"), (2, "-_9")]
 
 
-def test_a_plan_leaves_nothing_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_leaves_nothing_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with planned(lines(4)):
-        assert list(tmp_path.iterdir()) != []
+        assert bool(list(tmp_path.iterdir())) == (in_memory < 1000)
     assert list(tmp_path.iterdir()) == []
     problems([line("a"), {}])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.open
-
-    def full(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
-        if "w" in mode:
-            raise OSError(28, "No space left on device")
-        return real(self, mode, *args, **options)
-
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
+    monkeypatch.setattr(spool.Spools, "path", lambda *_: Path("/dev/full"))
     with pytest.raises(UsageError, match="No space left on device") as caught:
         planned(lines(1))
     assert "TMPDIR" in str(caught.value.hint)
@@ -168,16 +170,16 @@ def test_the_fingerprint_tells_requests_and_addresses_apart() -> None:
 # -- too few -----------------------------------------------------------------------------------------------------
 
 
-def test_a_last_part_too_small_takes_from_the_one_before_it() -> None:
+def test_a_last_part_too_small_takes_from_the_one_before_it(in_memory: int) -> None:
     given = lines(6)
     with planned([dict(each) for each in given], provider="choosy") as plan:
         assert [part.requests for part in plan.parts] == [3, 3]
-        bodies = [part.path.read_bytes() for part in plan.parts]
+        bodies = [part.spool.read() for part in plan.parts]
         written = [b"".join(orjson.dumps(each) + b"\n" for each in half) for half in (given[:3], given[3:])]
         assert bodies == written
         assert [part.size for part in plan.parts] == [len(body) for body in bodies]
         ids = [(number // 3, f"r{number}") for number in range(6)]
-        assert list(read_ids(plan.ids_path.open("rb"))) == ids
+        assert list(read_ids(plan.ids.open())) == ids
 
 
 def test_too_few_requests_are_refused_with_the_numbers() -> None:
@@ -257,7 +259,7 @@ def own(id: str, model: str = "m", **body: Any) -> Line:
 def test_a_line_in_a_providers_own_form_is_read_for_another() -> None:
     with planned([own("a"), own("b", max_tokens=5)], max_tokens=1, model="given") as plan:
         assert parts(plan) == [("small", "m", "/quiet", 2)]
-        assert orjson.loads(plan.parts[0].path.read_bytes()) == [line("a"), line("b", max_tokens=5)]
+        assert orjson.loads(plan.parts[0].spool.read()) == [line("a"), line("b", max_tokens=5)]
 
 
 @pytest.mark.parametrize("owner", OWNERS)
@@ -277,7 +279,7 @@ def test_lines_in_both_forms_go_where_their_models_say(owner: str) -> None:
             ("mixed", "", 1),
             (owner, "n", 1),
         ]
-        small, as_it_is, mixed, _ = [part.path.read_bytes() for part in plan.parts]
+        small, as_it_is, mixed, _ = [part.spool.read() for part in plan.parts]
         assert orjson.loads(small) == [line("a"), line("b")]
         assert orjson.loads(as_it_is) == own("any id!", "n")
         assert orjson.loads(mixed)[0]["params"]["model"] == "org/m"
@@ -287,7 +289,7 @@ def test_lines_in_both_forms_go_where_their_models_say(owner: str) -> None:
 def test_a_line_in_its_providers_form_goes_there_as_it_is(owner: str) -> None:
     given = [own("any id!", "org/n", made_up=1), own("b", f"{owner}/n")]
     with planned([own("any id!", "org/n", made_up=1), own("b", f"{owner}/n")], provider=owner, max_tokens=7) as plan:
-        assert [orjson.loads(part.path.read_bytes()) for part in plan.parts] == [given[0], own("b", "n")]
+        assert [orjson.loads(part.spool.read()) for part in plan.parts] == [given[0], own("b", "n")]
 
 
 def test_what_is_wrong_with_a_line_in_anothers_form_is_named() -> None:
@@ -338,7 +340,7 @@ def test_defaults_are_for_lines_that_lack_them() -> None:
     lacking = {"custom_id": "a", "params": {"messages": [{"role": "user", "content": "hi"}]}}
     with planned([lacking, line("b", max_tokens=5)], model="given", max_tokens=99) as plan:
         assert parts(plan) == [("small", "given", "/quiet", 1), ("small", "m", "/quiet", 1)]
-        bodies = [orjson.loads(part.path.read_bytes())[0]["params"] for part in plan.parts]
+        bodies = [orjson.loads(part.spool.read())[0]["params"] for part in plan.parts]
         assert [body["max_tokens"] for body in bodies] == [99, 5]
 
 

@@ -453,7 +453,9 @@ class Exam:
                 [part] = plan.parts
                 options = {"purpose": "batch"} if "batch" in subject.capabilities.purposes else {}
                 form = {"filename": "input.jsonl", "media_type": "application/jsonl", **options}
-                file = await bifrost.upload_file(part.path, **form)
+                path = subject.folder / "input.jsonl"
+                path.write_bytes(part.spool.read())
+                file = await bifrost.upload_file(path, **form)
             with bifrost.plan_file(file.id) as plan, bifrost.submission(plan) as submission:
                 batch = await submission.create()
             subject.later()

@@ -364,7 +364,7 @@ class ReadsBeforehand(Reference):
     """Sends a file as one block."""
 
     async def upload_file(self, source: Source, **options: Any) -> File:
-        return await super().upload_file(Source(source.path), **options)
+        return await super().upload_file(Source(source.content), **options)
 
 
 # -- the core ---------------------------------------------------------------------------------------------------

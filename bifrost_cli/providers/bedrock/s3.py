@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from io import BytesIO
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -132,7 +133,8 @@ class Store:
         manager = TransferManager(client, config)
         extra = {"ContentType": media_type, "Metadata": dict(metadata or {}), **self._encryption()}
         told = [_Told(source.on_read, asyncio.get_running_loop())]
-        upload = manager.upload(str(source.path), place.bucket, place.key, extra, told)
+        file = BytesIO(source.content) if isinstance(source.content, bytes) else str(source.content)
+        upload = manager.upload(file, place.bucket, place.key, extra, told)
         try:
             await self._do(place, upload.result)
         finally:

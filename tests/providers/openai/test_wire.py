@@ -139,7 +139,7 @@ async def test_jsonl_is_batch_input_and_comes_back(openai: OpenAI, tmp_path: Pat
     assert part.source is not None
     file = await openai.upload_file(part.source, filename="a.JSONL", media_type="application/jsonl")
     assert file.purpose == "batch"
-    assert b"".join([block async for block in openai.download_file(file.id)]) == part.source.path.read_bytes()
+    assert b"".join([block async for block in openai.download_file(file.id)]) == (tmp_path / "part").read_bytes()
 
 
 async def test_pages_of_files_do_not_overlap(openai: OpenAI, tmp_path: Path) -> None:
@@ -205,10 +205,9 @@ async def test_a_batch_from_a_file(openai: OpenAI, tmp_path: Path) -> None:
 
 async def test_a_batch_that_is_refused_blames_its_line(openai: OpenAI, tmp_path: Path) -> None:
     part = spooled(tmp_path / "part", openai, "Hi", "Hi")
-    assert part.source is not None
-    lines = part.source.path.read_bytes().splitlines()
+    lines = (tmp_path / "part").read_bytes().splitlines()
     wrong = {**orjson.loads(lines[1]), "url": "/v1/embeddings"}
-    part.source.path.write_bytes(lines[0] + b"\n" + orjson.dumps(wrong) + b"\n")
+    (tmp_path / "part").write_bytes(lines[0] + b"\n" + orjson.dumps(wrong) + b"\n")
     batch = await ended(openai, await openai.create_batch(part))
     assert (batch.provider_status, batch.processing_status) == ("failed", "ended")
     assert batch.errors is not None
