@@ -20,8 +20,8 @@ def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int
 
     Blank lines are passed over; a BOM and CRLF are accepted; a line above `longest` bytes is not held in memory.
     """
-    number = 0
-    while line := stream.readline(longest + 1):
+    number, readline, most = 0, stream.readline, longest + 1
+    while line := readline(most):
         number += 1
         if len(line) > longest:
             _skip_line(stream, line)
@@ -47,10 +47,8 @@ def parse(line: bytes, number: int) -> dict[str, Any] | Problem:
 def check(line: dict[str, Any]) -> str | None:
     """What is wrong with a canonical request's shape, or None. What is inside `params` is the adapter's to judge."""
     custom_id, params = line.get("custom_id"), line.get("params")
-    if custom_id is None and params is None:
-        return "a request needs custom_id and params, and this line has neither"
     if not isinstance(custom_id, str):
-        return "custom_id is missing" if custom_id is None else f"custom_id must be a string, this is {kind(custom_id)}"
+        return _no_custom_id(custom_id, params)
     if not _is_custom_id(custom_id):
         return "custom_id must be 1 to 64 characters of a-z A-Z 0-9 _ -"
     if not isinstance(params, dict):
@@ -78,9 +76,9 @@ def check_messages(messages: Any) -> str | None:
     """What is wrong with the shape of a conversation, or None."""
     if not isinstance(messages, list) or not messages:
         return _absent("messages", messages, "a non-empty list")
-    for index, message in enumerate(messages):
+    for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
-            return f"messages.{index} must be an object with role and content"
+            return f"messages.{messages.index(message)} must be an object with role and content"
     return None
 
 
@@ -90,6 +88,14 @@ def kind(value: object) -> str:
         return "null" if value is None else "a boolean"
     names = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return names.get(type(value), type(value).__name__)
+
+
+def _no_custom_id(custom_id: object, params: object) -> str:
+    if custom_id is not None:
+        return f"custom_id must be a string, this is {kind(custom_id)}"
+    return (
+        "a request needs custom_id and params, and this line has neither" if params is None else "custom_id is missing"
+    )
 
 
 def _absent(name: str, value: object, wanted: str, hint: str = "") -> str:

@@ -84,7 +84,8 @@ def _encode(adapter: Provider, text: bytes) -> None:
 def _encode_stream(adapter: Provider, stream: io.BufferedIOBase) -> None:
     for _, line in jsonl.read(stream):
         assert jsonl.check(line) is None  # type: ignore[arg-type]
-        adapter.encode(Request(custom_id=line["custom_id"], params=line["params"]))  # type: ignore[call-overload]
+        request: Request = {"custom_id": line["custom_id"], "params": line["params"]}  # type: ignore[index]
+        adapter.encode(request)
 
 
 def _decode(read: Callable[[bytes], BatchResult], text: bytes) -> None:

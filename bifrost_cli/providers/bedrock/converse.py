@@ -15,7 +15,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.bedrock import model, tools
@@ -45,9 +45,10 @@ from bifrost_cli.providers.bedrock.checks import (
     refuse,
 )
 from bifrost_cli.providers.checks import plain_text
+from bifrost_cli.providers.kept import Kept
 
 Body = dict[str, Any]
-Handler = Callable[[Body, str, Any, dict[str, Any], Scope], None]
+Handler = Callable[[Body, str, Any, dict[str, Any], "Terms"], None]
 
 HINTS = frozenset({"cache_control", "diagnostics", "metadata"})
 """Fields that ask for nothing here: batch jobs refuse cache points (recorded 2026), and Converse's own metadata is for
@@ -61,52 +62,61 @@ INFERENCE = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
+class Terms(NamedTuple):
+    """What a request is translated under: the fields that it may lose, and whether tools have a place."""
+
+    drop: Drop
+    tools: bool
+
+
 def encode(params: dict[str, Any], drop: Drop, *, batch: bool = True) -> Body:
     """The body of Converse, which is also a job's `modelInput`. A `batch` has no place for tools.
 
     Raises UnsupportedError and InvalidRequestError with the dotted path.
     """
-    body: Body = {}
-    scope = Scope(drop, tools=not batch)
-    for name, value in params.items():
-        if value is not None:
-            FIELDS.get(name, _refuse_field)(body, name, value, params, scope)
+    body, body["messages"] = KEPT.translate(params, Terms(drop, not batch))
     return body
 
 
-def _refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _start(terms: Terms) -> Body:
+    return {}
+
+
+def _refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     """A field with no place here, of Anthropic's or unknown."""
-    refuse(name, NO_COUNTERPART, scope.drop)
+    refuse(name, NO_COUNTERPART, terms.drop)
 
 
-def _hint(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _hint(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     """A field that asks for nothing here."""
 
 
 def _only(*values: object) -> Handler:
     """A field of which these values ask for nothing, and all others have no place."""
 
-    def check(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+    def check(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
         if value not in values:
-            refuse(name, NO_COUNTERPART, scope.drop)
+            refuse(name, NO_COUNTERPART, terms.drop)
 
     return check
 
 
-def _messages(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> list[Part]:
     """Turns; neighbours of one role become one, since Converse wants the roles to alternate."""
     turns: list[Part] = []
-    for index, message in enumerate(value):
+    scope = None
+    for index, message in enumerate(messages):
         role, content = message["role"], message["content"]
         if type(content) is str and len(message) == 2 and role in ("user", "assistant"):
             content = [{"text": content}]
         else:
+            scope = scope or Scope(*terms)
             role, content = _message(message, f"messages.{index}", scope)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += content
         else:
             turns.append({"role": role, "content": content})
-    body[name] = turns
+    return turns
 
 
 def _message(message: Part, field: str, scope: Scope) -> tuple[str, list[Part]]:
@@ -141,28 +151,28 @@ OF_ROLE: dict[str, dict[str, Callable[[Part, str, Scope], list[Part]]]] = {
 }
 
 
-def _system(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _system(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     if value not in ("", []):
-        body[name] = [{"text": said} for said in texts(value, name, scope.drop)]
+        body[name] = [{"text": said} for said in texts(value, name, terms.drop)]
 
 
-def _inference(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _inference(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     body.setdefault("inferenceConfig", {})[INFERENCE[name]] = a_number(value, name)
 
 
-def _stop_sequences(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _stop_sequences(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     if not isinstance(value, list) or not all(isinstance(stop, str) for stop in value):
         invalid(name, "a list of strings", value)
     if value:
         body.setdefault("inferenceConfig", {})["stopSequences"] = value
 
 
-def _top_k(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _top_k(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     _add(body, model.top_k(params["model"], a_number(value, name)))
 
 
-def _thinking(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
-    _add(body, model.thinking(params, scope.drop))
+def _thinking(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    _add(body, model.thinking(params, terms.drop))
 
 
 def _add(body: Body, fields: Body) -> None:
@@ -170,11 +180,11 @@ def _add(body: Body, fields: Body) -> None:
         body.setdefault("additionalModelRequestFields", {}).update(fields)
 
 
-def _output_config(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
-    check_members(an_object(value, name), OUTPUT_CONFIG, name, scope.drop)
+def _output_config(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    check_members(an_object(value, name), OUTPUT_CONFIG, name, terms.drop)
     made: Body = {}
     if value.get("format") is not None:
-        made["textFormat"] = _format(value["format"], scope.drop)
+        made["textFormat"] = _format(value["format"], terms.drop)
     asked = model.effort(params)
     if asked and not model.effort_goes_with_thinking(params):
         made["effort"] = asked
@@ -192,16 +202,16 @@ def _format(value: Any, drop: Drop) -> Body:
     return {"type": "json_schema", "structure": {"jsonSchema": {"name": "output", "schema": schema}}}
 
 
-def _tools(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
+def _tools(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     if value == []:
         return
-    if not scope.tools:
+    if not terms.tools:
         tools.refuse_in_batch(name)
-    body.setdefault("toolConfig", {})["tools"] = tools.specs(value, scope.drop)
+    body.setdefault("toolConfig", {})["tools"] = tools.specs(value, terms.drop)
 
 
-def _tool_choice(body: Body, name: str, value: Any, params: dict[str, Any], scope: Scope) -> None:
-    if chosen := tools.choice(value, params, scope.drop):
+def _tool_choice(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    if chosen := tools.choice(value, params, terms.drop):
         body.setdefault("toolConfig", {})["toolChoice"] = chosen
 
 
@@ -213,7 +223,6 @@ FIELDS: dict[str, Handler] = {
     # No call here is of the priority tier, which is all that these two values differ in.
     "service_tier": _only("auto", "standard_only"),
     "speed": _only("standard"),
-    "messages": _messages,
     "system": _system,
     "stop_sequences": _stop_sequences,
     "top_k": _top_k,
@@ -222,6 +231,7 @@ FIELDS: dict[str, Handler] = {
     "tools": _tools,
     "tool_choice": _tool_choice,
 }
+KEPT = Kept(_start, FIELDS, _refuse_field, "messages", _messages)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

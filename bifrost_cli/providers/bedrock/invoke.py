@@ -11,14 +11,14 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bifrost_cli.providers.bedrock.answers import text
 from bifrost_cli.providers.bedrock.checks import Drop, refuse, unsupported
+from bifrost_cli.providers.kept import Kept
 
 Body = dict[str, Any]
-Handler = Callable[[Body, str, Any, "Scope"], None]
+Handler = Callable[[Body, str, Any, dict[str, Any], "Terms"], None]
 
 VERSION = "bedrock-2023-05-31"
 ROUTE_BETAS = ("files-api-", "message-batches-")
@@ -41,14 +41,16 @@ HOSTED_CALLS = ("web_search", "web_fetch", "code_execution", "bash_code_executio
 TOOL_HINTS = frozenset({"allowed_callers", "eager_input_streaming"})
 BATCH_HINTS = frozenset({"cache_control"})
 """A batch job answers cached prompts with 403, record by record (recorded 2026)."""
+NO_HINTS: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Scope:
-    """What a request's blocks share: consent to lose fields, and the members that ask for nothing here."""
+class Terms(NamedTuple):
+    """What a request is translated under: the fields that it may lose, the members of blocks and tools that ask for
+    nothing, and the betas that were asked for."""
 
     drop: Drop
     hints: frozenset[str]
+    betas: tuple[str, ...]
 
 
 # -- requests ---------------------------------------------------------------------------------------------------
@@ -56,58 +58,58 @@ class Scope:
 
 def encode(params: dict[str, Any], betas: tuple[str, ...], drop: Drop, *, batch: bool = True) -> Body:
     """The body of InvokeModel, which is also a job's `modelInput`. Raises UnsupportedError with the dotted path."""
-    scope = Scope(drop, BATCH_HINTS if batch else frozenset())
-    body: Body = {"anthropic_version": VERSION}
-    if wanted := [beta for beta in betas if not beta.startswith(ROUTE_BETAS)]:
-        body["anthropic_beta"] = wanted
-    for name, value in params.items():
-        if value is not None:
-            FIELDS.get(name, _as_it_is)(body, name, value, scope)
+    body, body["messages"] = KEPT.translate(params, Terms(drop, BATCH_HINTS if batch else NO_HINTS, betas))
     return body
 
 
-def _as_it_is(body: Body, name: str, value: Any, scope: Scope) -> None:
+def _start(terms: Terms) -> Body:
+    wanted = [beta for beta in terms.betas if not beta.startswith(ROUTE_BETAS)]
+    return {"anthropic_version": VERSION} | ({"anthropic_beta": wanted} if wanted else {})
+
+
+def _as_it_is(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     body[name] = value
 
 
-def _hint(body: Body, name: str, value: Any, scope: Scope) -> None:
+def _hint(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     """A field that asks for nothing here."""
 
 
 def _only(*values: object) -> Handler:
     """A field of which these values ask for nothing, and all others have no place."""
 
-    def check(body: Body, name: str, value: Any, scope: Scope) -> None:
+    def check(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
         if value not in values:
-            refuse(name, "Bedrock has no counterpart for it", scope.drop)
+            refuse(name, "Bedrock has no counterpart for it", terms.drop)
 
     return check
 
 
-def _inference_geo(body: Body, name: str, value: Any, scope: Scope) -> None:
-    refuse(name, "at Bedrock the region and the model's profile (us., eu., global.) decide where it runs", scope.drop)
+def _inference_geo(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    refuse(name, "at Bedrock the region and the model's profile (us., eu., global.) decide where it runs", terms.drop)
 
 
-def _messages(body: Body, name: str, value: Any, scope: Scope) -> None:
-    made = body[name] = []
-    for index, message in enumerate(value):
+def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> list[Any]:
+    made = []
+    for index, message in enumerate(messages):
         content = message["content"]
         if type(content) is not str:
-            message = {**message, "content": _blocks(content, f"messages.{index}.content", scope)}
+            message = {**message, "content": _blocks(content, f"messages.{index}.content", terms)}
         made.append(message)
+    return made
 
 
-def _system(body: Body, name: str, value: Any, scope: Scope) -> None:
-    body[name] = _blocks(value, name, scope)
+def _system(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
+    body[name] = _blocks(value, name, terms)
 
 
-def _tools(body: Body, name: str, value: Any, scope: Scope) -> None:
+def _tools(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     tools = value if isinstance(value, list) else [value]
-    made = [_tool(tool, f"tools.{index}", scope) for index, tool in enumerate(tools)]
+    made = [_tool(tool, f"tools.{index}", terms) for index, tool in enumerate(tools)]
     body[name] = made if isinstance(value, list) else value
 
 
-def _tool(tool: Any, field: str, scope: Scope) -> Any:
+def _tool(tool: Any, field: str, terms: Terms) -> Any:
     if not isinstance(tool, dict):
         return tool
     if text(tool.get("type")).startswith(HOSTED_TOOLS):
@@ -115,37 +117,37 @@ def _tool(tool: Any, field: str, scope: Scope) -> Any:
     callers = tool.get("allowed_callers")
     if callers not in (None, ["direct"]):
         reason = f"tools are called from code at Anthropic only: {NO_HOSTED_TOOLS}"
-        refuse(f"{field}.allowed_callers", reason, scope.drop)
-    return _less(tool, scope.hints | TOOL_HINTS)
+        refuse(f"{field}.allowed_callers", reason, terms.drop)
+    return _less(tool, terms.hints | TOOL_HINTS)
 
 
-def _blocks(content: Any, field: str, scope: Scope) -> Any:
+def _blocks(content: Any, field: str, terms: Terms) -> Any:
     """Blocks without their hints; what is no list of blocks is left for Bedrock to judge."""
     if not isinstance(content, list):
         return content
-    return [_block(block, f"{field}.{index}", scope) for index, block in enumerate(content)]
+    return [_block(block, f"{field}.{index}", terms) for index, block in enumerate(content)]
 
 
-def _block(block: Any, field: str, scope: Scope) -> Any:
+def _block(block: Any, field: str, terms: Terms) -> Any:
     if not isinstance(block, dict):
         return block
     kind = text(block.get("type"))
     if kind in HOSTED_BLOCKS or (kind == "server_tool_use" and text(block.get("name")) in HOSTED_CALLS):
         unsupported(field, f"a block of type '{kind}' has no counterpart at Bedrock: {NO_HOSTED_TOOLS}")
-    block = _less(block, scope.hints)
+    block = _less(block, terms.hints)
     if isinstance(block.get("source"), dict):
-        block = {**block, "source": _source(block["source"], f"{field}.source", scope)}
+        block = {**block, "source": _source(block["source"], f"{field}.source", terms)}
     if isinstance(block.get("content"), list):
-        block = {**block, "content": _blocks(block["content"], f"{field}.content", scope)}
+        block = {**block, "content": _blocks(block["content"], f"{field}.content", terms)}
     return block
 
 
-def _source(source: Body, field: str, scope: Scope) -> Body:
+def _source(source: Body, field: str, terms: Terms) -> Body:
     if source.get("type") in ("url", "file"):
         reason = f"a source of type '{source['type']}' has no counterpart at Bedrock, which fetches nothing"
         unsupported(field, f"{reason} and keeps no files", "Put the data in as base64.")
     content = source.get("content")
-    return {**source, "content": _blocks(content, f"{field}.content", scope)} if isinstance(content, list) else source
+    return {**source, "content": _blocks(content, f"{field}.content", terms)} if isinstance(content, list) else source
 
 
 def _less(value: Body, hints: frozenset[str]) -> Body:
@@ -163,10 +165,10 @@ FIELDS: dict[str, Handler] = {
     "inference_geo": _inference_geo,
     "container": _only(),
     "mcp_servers": _only([]),
-    "messages": _messages,
     "system": _system,
     "tools": _tools,
 }
+KEPT = Kept(_start, FIELDS, _as_it_is, "messages", _messages)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ from bifrost_cli.providers.gemini.checks import (
     invalid,
     unsupported,
 )
-from bifrost_cli.providers.gemini.fields import FIELDS, Body, Handler, instruct, refuse_field
+from bifrost_cli.providers.gemini.fields import FIELDS, Body, instruct, refuse_field
+from bifrost_cli.providers.kept import Kept
 
 Content = dict[str, Any]
 
@@ -51,10 +52,11 @@ PLAIN = {"user": "user", "assistant": "model"}
 
 
 class Talk(NamedTuple):
-    """A conversation being translated: the request, its contents so far, and the name of each call by its id."""
+    """A conversation being translated: its contents so far, what it instructs before them, and the name of each call
+    by its id."""
 
-    body: Body
     contents: list[Content]
+    instructions: list[Part]
     calls: dict[str, str]
     terms: Terms
 
@@ -74,33 +76,39 @@ def _add(contents: list[Content], role: str, parts: list[Part]) -> None:
 
 def encode(params: dict[str, Any], terms: Terms) -> Body:
     """A GenerateContentRequest. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body: Body = {"contents": [], "generation_config": {}}
-    for name, value in params.items():
-        if value is not None:
-            HANDLERS.get(name, refuse_field)(body, name, value, params, terms)
+    body, (body["contents"], instructions) = KEPT.translate(params, terms)
+    if instructions:
+        instruct(body, instructions)
     return body
 
 
-def _messages(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
-    contents, talk = body["contents"], None
-    for index, message in enumerate(value):
+def _start(terms: Terms) -> Body:
+    return {"contents": None, "generation_config": {}}
+
+
+def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> tuple[list[Content], list[Part]]:
+    """The contents, and what goes into the system instruction."""
+    contents: list[Content] = []
+    talk = None
+    for index, message in enumerate(messages):
         content, role = message["content"], message["role"]
         said = [{"text": content}] if type(content) is str else plain_parts(content)
         if said is None or len(message) != 2 or role not in ("user", "assistant"):
-            talk = talk or Talk(body, contents, {}, terms)
+            talk = talk or Talk(contents, [], {}, terms)
             _message(message, f"messages.{index}", talk)
         else:
             _add(contents, PLAIN[role], said)
     if not contents:
-        invalid("messages", "a list with a user message in it", value)
-    if value[-1]["role"] == "assistant" and not terms.traits.continues:
-        last = f"messages.{len(value) - 1}"
+        invalid("messages", "a list with a user message in it", messages)
+    if messages[-1]["role"] == "assistant" and not terms.traits.continues:
+        last = f"messages.{len(messages) - 1}"
         unsupported(last, f"{params['model']} does not continue an assistant message", "End with a user message.")
     if talk and talk.calls and terms.traits.signs:
         _sign(contents)
+    return contents, talk.instructions if talk else []
 
 
-HANDLERS: dict[str, Handler] = {**FIELDS, "messages": _messages}
+KEPT = Kept(_start, FIELDS, refuse_field, "contents", _messages)
 
 
 def _message(message: dict[str, Any], field: str, talk: Talk) -> None:
@@ -149,7 +157,7 @@ def _system(blocks: list[Any], field: str, talk: Talk) -> None:
     if talk.contents:
         talk.add("user", [{"text": f"<system>\n{value}\n</system>"} for value in said])
     else:
-        instruct(talk.body, [{"text": value} for value in said])
+        talk.instructions.extend({"text": value} for value in said)
 
 
 ROLES: dict[str, Callable[[list[Any], str, Talk], None]] = {

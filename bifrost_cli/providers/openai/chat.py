@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bifrost_cli.providers.checks import plain_text
+from bifrost_cli.providers.kept import Kept
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -49,24 +50,25 @@ TEXT_FORM: Form = {"text": FORM["text"]}
 
 def encode(params: dict[str, Any], drop: Drop) -> dict[str, Any]:
     """The body of `POST /v1/chat/completions`. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body: dict[str, Any] = {}
-    for name, value in params.items():
-        if value is not None:
-            FIELDS.get(name, fields.refuse_field)(body, name, value, params, drop)
+    body, body["messages"] = KEPT.translate(params, drop)
     return body
 
 
-def _messages(body: Message, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
-    messages = _system_prompt(params, drop)
-    for index, message in enumerate(value):
+def _start(drop: Drop) -> dict[str, Any]:
+    return {}
+
+
+def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Message]:
+    made = _system_prompt(params, drop)
+    for index, message in enumerate(messages):
         content = message["content"]
         if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant", "system"):
-            messages.append(message)
+            made.append(message)
         else:
-            _message(message, f"messages.{index}", drop, messages)
-    if value[-1]["role"] == "assistant":
-        unsupported(f"messages.{len(value) - 1}", fields.PREFILL, fields.END_WITH_USER)
-    body["messages"] = messages
+            _message(message, f"messages.{index}", drop, made)
+    if messages[-1]["role"] == "assistant":
+        unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
+    return made
 
 
 def _system_prompt(params: dict[str, Any], drop: Drop) -> list[Message]:
@@ -207,7 +209,6 @@ def _stop_sequences(body: Message, name: str, value: Any, params: dict[str, Any]
 FIELDS: dict[str, fields.Handler] = {
     **fields.SHARED,
     "system": _system_field,
-    "messages": _messages,
     "max_tokens": _max_tokens,
     "thinking": _reasoning,
     "output_config": _output_config,
@@ -215,6 +216,7 @@ FIELDS: dict[str, fields.Handler] = {
     "tool_choice": _tool_choice,
     "stop_sequences": _stop_sequences,
 }
+KEPT = Kept(_start, FIELDS, fields.refuse_field, "messages", _messages)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

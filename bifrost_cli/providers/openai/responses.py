@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bifrost_cli.providers.checks import plain_text
+from bifrost_cli.providers.kept import Kept
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -52,25 +53,26 @@ FORM: Form = {
 
 def encode(params: dict[str, Any], drop: Drop) -> dict[str, Any]:
     """The body of `POST /v1/responses`. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body: dict[str, Any] = {}
-    for name, value in params.items():
-        if value is not None:
-            FIELDS.get(name, fields.refuse_field)(body, name, value, params, drop)
+    body, body["input"] = KEPT.translate(params, drop)
     body["store"] = False
     return body
 
 
-def _messages(body: Item, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
+def _start(drop: Drop) -> dict[str, Any]:
+    return {}
+
+
+def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Item]:
     items: list[Item] = []
-    for index, message in enumerate(value):
+    for index, message in enumerate(messages):
         content = message["content"]
         if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant"):
             items.append(message)
         else:
             _message(message, f"messages.{index}", params, drop, items)
-    if value[-1]["role"] == "assistant":
-        unsupported(f"messages.{len(value) - 1}", fields.PREFILL, fields.END_WITH_USER)
-    body["input"] = items
+    if messages[-1]["role"] == "assistant":
+        unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
+    return items
 
 
 def _message(message: Item, field: str, params: dict[str, Any], drop: Drop, items: list[Item]) -> None:
@@ -243,7 +245,6 @@ def _stop_sequences(body: Item, name: str, value: Any, params: dict[str, Any], d
 
 FIELDS: dict[str, fields.Handler] = {
     **fields.SHARED,
-    "messages": _messages,
     "max_tokens": _max_tokens,
     "system": _instructions,
     "thinking": _reasoning,
@@ -252,6 +253,7 @@ FIELDS: dict[str, fields.Handler] = {
     "tool_choice": _tool_choice,
     "stop_sequences": _stop_sequences,
 }
+KEPT = Kept(_start, FIELDS, fields.refuse_field, "input", _messages)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------
