@@ -19,7 +19,8 @@ ROOM = 128 * 1024
 
 
 class Kept(Generic[Terms, Said]):
-    """Translates requests, and keeps what their settings became by the exact JSON of them.
+    """Translates requests, and keeps what their settings became by the exact JSON of them, which tells 1
+    from 1.0 and true.
 
     `start` makes a body with nothing asked. A handler of `fields`, or else `otherwise`, puts a member of the request
     into it, and knows of the request the settings only. `messages` translates messages, whose place in the body is
@@ -42,9 +43,13 @@ class Kept(Generic[Terms, Said]):
     def translate(self, params: Params, terms: Terms) -> tuple[Body, Said]:
         """The caller's own body, with null in the messages' place, and the messages. The body's members are shared, to
         be replaced but not changed. Raises what the first wrong member of the request raises."""
-        key = (_exact(params), terms)
-        kept = self._bodies.get(key)
-        if kept is not None:
+        settings = params.copy()
+        settings["messages"] = None
+        try:
+            key = (orjson.dumps(settings), terms)
+        except orjson.JSONEncodeError:
+            return self._translate(params, terms)
+        if (kept := self._bodies.get(key)) is not None:
             return kept.copy(), self._messages(params["messages"], params, terms)
         body, said = self._translate(params, terms)
         self._keep(key, body)
@@ -62,20 +67,10 @@ class Kept(Generic[Terms, Said]):
 
     def _keep(self, key: tuple[bytes, Terms], body: Body) -> None:
         size = len(key[0])
-        if not 0 < size <= LONGEST:
+        if size > LONGEST:
             return
         if self._size + size > ROOM:
             self._bodies.clear()
             self._size = 0
         self._bodies[key] = body
         self._size += size
-
-
-def _exact(params: Params) -> bytes:
-    """The settings as JSON, which tells 1 from 1.0 and true; nothing where they cannot be written."""
-    settings = params.copy()
-    settings["messages"] = None
-    try:
-        return orjson.dumps(settings)
-    except orjson.JSONEncodeError:
-        return b""

@@ -15,6 +15,7 @@
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bifrost_cli.errors import BifrostError
@@ -69,12 +70,18 @@ class Terms(NamedTuple):
     tools: bool
 
 
+@lru_cache
+def _terms(drop: Drop, batch: bool) -> Terms:
+    """The terms of a batch's requests, or of a call's."""
+    return Terms(drop, tools=not batch)
+
+
 def encode(params: dict[str, Any], drop: Drop, *, batch: bool = True) -> Body:
     """The body of Converse, which is also a job's `modelInput`. A `batch` has no place for tools.
 
     Raises UnsupportedError and InvalidRequestError with the dotted path.
     """
-    body, body["messages"] = KEPT.translate(params, Terms(drop, not batch))
+    body, body["messages"] = KEPT.translate(params, _terms(drop, batch))
     return body
 
 

@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bifrost_cli.providers.bedrock.answers import text
@@ -41,7 +42,6 @@ HOSTED_CALLS = ("web_search", "web_fetch", "code_execution", "bash_code_executio
 TOOL_HINTS = frozenset({"allowed_callers", "eager_input_streaming"})
 BATCH_HINTS = frozenset({"cache_control"})
 """A batch job answers cached prompts with 403, record by record (recorded 2026)."""
-NO_HINTS: frozenset[str] = frozenset()
 
 
 class Terms(NamedTuple):
@@ -53,12 +53,18 @@ class Terms(NamedTuple):
     betas: tuple[str, ...]
 
 
+@lru_cache
+def _terms(drop: Drop, betas: tuple[str, ...], batch: bool) -> Terms:
+    """The terms of a batch's requests, or of a call's."""
+    return Terms(drop, BATCH_HINTS if batch else frozenset(), betas)
+
+
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
 def encode(params: dict[str, Any], betas: tuple[str, ...], drop: Drop, *, batch: bool = True) -> Body:
     """The body of InvokeModel, which is also a job's `modelInput`. Raises UnsupportedError with the dotted path."""
-    body, body["messages"] = KEPT.translate(params, Terms(drop, BATCH_HINTS if batch else NO_HINTS, betas))
+    body, body["messages"] = KEPT.translate(params, _terms(drop, betas, batch))
     return body
 
 

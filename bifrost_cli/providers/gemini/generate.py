@@ -61,17 +61,11 @@ class Talk(NamedTuple):
     terms: Terms
 
     def add(self, role: str, parts: list[Part]) -> None:
-        """Put parts at the end."""
-        if parts:
-            _add(self.contents, role, parts)
-
-
-def _add(contents: list[Content], role: str, parts: list[Part]) -> None:
-    """Put parts at the end; turns of one role are merged."""
-    if contents and contents[-1]["role"] == role:
-        contents[-1]["parts"] += parts
-    else:
-        contents.append({"role": role, "parts": parts})
+        """Put parts at the end; turns of one role are merged."""
+        if parts and self.contents and self.contents[-1]["role"] == role:
+            self.contents[-1]["parts"] += parts
+        elif parts:
+            self.contents.append({"role": role, "parts": parts})
 
 
 def encode(params: dict[str, Any], terms: Terms) -> Body:
@@ -91,13 +85,15 @@ def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> tupl
     contents: list[Content] = []
     talk = None
     for index, message in enumerate(messages):
-        content, role = message["content"], message["role"]
+        content, role = message["content"], PLAIN.get(message["role"])
         said = [{"text": content}] if type(content) is str else plain_parts(content)
-        if said is None or len(message) != 2 or role not in ("user", "assistant"):
+        if said is None or role is None or len(message) != 2:
             talk = talk or Talk(contents, [], {}, terms)
             _message(message, f"messages.{index}", talk)
+        elif contents and contents[-1]["role"] == role:
+            contents[-1]["parts"] += said
         else:
-            _add(contents, PLAIN[role], said)
+            contents.append({"role": role, "parts": said})
     if not contents:
         invalid("messages", "a list with a user message in it", messages)
     if messages[-1]["role"] == "assistant" and not terms.traits.continues:
