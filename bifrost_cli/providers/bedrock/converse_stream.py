@@ -10,7 +10,7 @@ from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.bedrock import converse, model
 from bifrost_cli.providers.bedrock.answers import member, safe, text
 from bifrost_cli.providers.bedrock.checks import PROVIDER
-from bifrost_cli.providers.bedrock.events import Made, Message
+from bifrost_cli.providers.events import Made, Message, blank
 
 Said = dict[str, Any]
 
@@ -26,7 +26,7 @@ class ConverseStream:
         self.request = request
         self.name = name
         self.id = id
-        self.message = Message(converse.message_id(id), model.short(name))
+        self.message = Message(lambda: blank(converse.message_id(id), model.short(name)))
         self.index: Any = None
         self.signature = ""
         self.redacted: list[str] = []

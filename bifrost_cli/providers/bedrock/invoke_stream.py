@@ -9,7 +9,7 @@ from bifrost_cli.errors import BY_TYPE, BifrostError, UpstreamError
 from bifrost_cli.providers.bedrock import invoke
 from bifrost_cli.providers.bedrock.answers import member, text
 from bifrost_cli.providers.bedrock.checks import PROVIDER
-from bifrost_cli.providers.bedrock.events import Made
+from bifrost_cli.providers.events import Made
 
 METRICS = "amazon-bedrock-invocationMetrics"
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from bifrost_cli.providers.events import Made
 from bifrost_cli.providers.gemini import answers, generate
 from bifrost_cli.providers.gemini.blocks import Part
-from bifrost_cli.providers.gemini.events import Made, Message
+from bifrost_cli.providers.gemini.events import Message
 
 SAID_OF_ALL = ("responseId", "modelVersion", "promptFeedback", "usageMetadata")
 """What a piece says of the whole answer so far; the last one holds (the count of the prompt may grow)."""
@@ -18,8 +19,8 @@ class GenerateStream:
 
     def __init__(self, model: str) -> None:
         self.model = model
-        self.message = Message(model)
         self.body: dict[str, Any] = {}
+        self.message = Message(self.body, model)
         self.candidate: dict[str, Any] = {}
         self.parts: list[Part] = []
 
@@ -42,7 +43,7 @@ class GenerateStream:
         response = {"candidates": [{**self.candidate, "content": content}], **self.body}
         whole = generate.decode(joined(response), "", self.model)
         yield from self._settle()
-        yield from self.message.end(self.body, whole)
+        yield from self.message.end(whole)
 
     def _part(self, part: Part) -> Made:
         if "text" in part:
@@ -54,7 +55,7 @@ class GenerateStream:
             yield from self.message.close()
 
     def _thought(self, part: Part) -> Made:
-        yield from self.message.think(self.body, answers.text(part["text"]))
+        yield from self.message.think(answers.text(part["text"]))
         if signature := answers.text(part.get("thoughtSignature")):
             yield from self._awaited()
             yield from self.message.sign(f"{generate.OWN}{signature}")
@@ -62,18 +63,18 @@ class GenerateStream:
     def _said(self, part: Part) -> Made:
         if said := answers.text(part["text"]):
             yield from self._settle(answers.text(part.get("thoughtSignature")))
-            yield from self.message.say(self.body, said)
+            yield from self.message.say(said)
 
     def _called(self, part: Part) -> Made:
         if signature := answers.text(part.get("thoughtSignature")):
             yield from self._awaited()
         yield from self._settle(signature)
-        yield from self.message.call(self.body, part["functionCall"])
+        yield from self.message.whole_call(part["functionCall"])
 
     def _awaited(self) -> Made:
         """A block for a signature, where no thought waits for it."""
         if self.message.open != "thinking":
-            yield from self.message.block(self.body, "thinking")
+            yield from self.message.block("thinking")
 
     def _settle(self, signature: str = "") -> Made:
         """The end of a thought that waits for a signature: the next part's, or none."""

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bifrost_cli.providers.events import blank
+
 UNREADABLE = "INVALID_JSON"
 """Where a tool call's arguments are no JSON object (mostly in a cut-off answer), `input` holds their text under this
 name, as Anthropic's documentation advises for its own fine-grained streams."""
@@ -46,6 +48,11 @@ def message(
     }
 
 
+def first_message(body: dict[str, Any]) -> dict[str, Any]:
+    """The message as the start of a stream tells it; `body` is what the answer says of itself so far."""
+    return blank(message_id(body.get("id")), text(body.get("model")))
+
+
 def usage(given: Any, names: UsageNames) -> dict[str, Any]:
     """Anthropic counts cached input apart from `input_tokens`; OpenAI's `input` includes it. Absent counts are 0."""
     given = given if type(given) is dict else {}
@@ -80,6 +87,12 @@ def tool_use(id: Any, name: Any, arguments: Any) -> dict[str, Any]:
         "name": text(name),
         "input": arguments if isinstance(arguments, dict) else _parsed(text(arguments)),
     }
+
+
+def call_of(id: Any, name: Any) -> tuple[str, str]:
+    """A tool call's id and name."""
+    made = tool_use(id, name, None)
+    return made["id"], made["name"]
 
 
 def is_safe(id: str) -> bool:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from bifrost_cli.errors import BifrostError
+from bifrost_cli.providers.events import Made, Message
 from bifrost_cli.providers.openai import answers, chat
 from bifrost_cli.providers.openai.checks import PROVIDER
-from bifrost_cli.providers.openai.events import Made, Message
 
 Delta = dict[str, Any]
 
@@ -14,7 +14,7 @@ class ChatStream:
     """One answer being told. Its end is told when the stream is at its own, since usage comes after the last choice."""
 
     def __init__(self) -> None:
-        self.message = Message()
+        self.message = Message(lambda: answers.first_message(self.body))
         self.body: Delta = {}
         self.choice: Delta = {}
         self.said: Delta = {"refusal": "", "tool_calls": []}
@@ -34,12 +34,12 @@ class ChatStream:
         if not self.choice.get("finish_reason"):
             return
         choice = {**self.choice, "message": self.said}
-        yield from self.message.end(self.body, chat.decode({**self.body, "choices": [choice]}))
+        yield from self.message.end(chat.decode({**self.body, "choices": [choice]}))
 
     def _piece(self, delta: Delta) -> Made:
-        yield from self.message.think(self.body, answers.text(delta.get("reasoning_content") or delta.get("reasoning")))
-        yield from self.message.say(self.body, answers.text(delta.get("content")))
-        yield from self.message.say(self.body, answers.text(delta.get("refusal")))
+        yield from self.message.think(answers.text(delta.get("reasoning_content") or delta.get("reasoning")))
+        yield from self.message.say(answers.text(delta.get("content")))
+        yield from self.message.say(answers.text(delta.get("refusal")))
         self.said["refusal"] += answers.text(delta.get("refusal"))
         for call in answers.objects(delta.get("tool_calls")):
             yield from self._call(call)
@@ -54,6 +54,6 @@ class ChatStream:
                 raise BifrostError("OpenAI's stream goes back to a tool call that has ended.", provider=PROVIDER)
             self.current = index
             self.said["tool_calls"].append({"function": {}})
-            yield from self.message.call(self.body, call.get("id"), function.get("name"))
+            yield from self.message.call(*answers.call_of(call.get("id"), function.get("name")))
         if piece := answers.text(function.get("arguments")):
             yield from self.message.delta("input_json_delta", partial_json=piece)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from bifrost_cli.providers.events import Made, Message
 from bifrost_cli.providers.openai import answers, responses
-from bifrost_cli.providers.openai.events import Made, Message
 from bifrost_cli.providers.openai.failures import unfinished
 
 Item = dict[str, Any]
@@ -17,7 +17,7 @@ class ResponsesStream:
     """
 
     def __init__(self) -> None:
-        self.message = Message()
+        self.message = Message(lambda: answers.first_message(self.body))
         self.body: Item = {}
         self.sent = 0
         self.held: list[Item] = []
@@ -28,7 +28,7 @@ class ResponsesStream:
         if isinstance(event.get("response"), dict):
             self.body = event["response"]
         if kind in ENDS:
-            yield from self.message.end(self.body, responses.decode(self.body))
+            yield from self.message.end(responses.decode(self.body))
         elif kind in ("response.failed", "response.cancelled"):
             raise unfinished(self.body)
         elif kind in TELLERS:
@@ -40,10 +40,10 @@ class ResponsesStream:
             for held in self.held:
                 yield from self._sign(held)
             self.held, self.sent = [], 0
-            yield from self.message.call(self.body, item.get("call_id") or item.get("id"), item.get("name"))
+            yield from self.message.call(*answers.call_of(item.get("call_id") or item.get("id"), item.get("name")))
 
     def _said(self, event: Item) -> Made:
-        yield from self.message.say(self.body, answers.text(event.get("delta")))
+        yield from self.message.say(answers.text(event.get("delta")))
 
     def _cited(self, event: Item) -> Made:
         if self.message.open == "text":
@@ -51,11 +51,11 @@ class ResponsesStream:
                 yield from self.message.delta("citations_delta", citation=citation)
 
     def _thought(self, event: Item) -> Made:
-        yield from self.message.think(self.body, answers.text(event.get("delta")))
+        yield from self.message.think(answers.text(event.get("delta")))
 
     def _next_thought(self, event: Item) -> Made:
         if self.message.open == "thinking":
-            yield from self.message.think(self.body, "\n\n")
+            yield from self.message.think("\n\n")
 
     def _argued(self, event: Item) -> Made:
         if self.message.open == "tool_use":
@@ -88,7 +88,7 @@ class ResponsesStream:
     def _sign(self, item: Item) -> Made:
         """Reasoning without text, which must come back with the results of the call that it led to."""
         if signature := responses.signature(item):
-            yield from self.message.block(self.body, "thinking")
+            yield from self.message.block("thinking")
             yield from self.message.delta("signature_delta", signature=signature)
 
 
