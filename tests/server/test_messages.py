@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -144,14 +144,17 @@ async def test_a_caller_who_leaves_ends_the_providers_call(gateway_over: Callabl
 
     server = await asyncio.start_server(upstream, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    leaving = asyncio.create_task(asyncio.to_thread(_begin_and_leave, gateway_over, url, stream))
-    await asyncio.wait_for(left.wait(), 5)
+    seen = threading.Event()
+    leaving = asyncio.create_task(asyncio.to_thread(_begin_and_leave, gateway_over, url, stream, seen))
+    await asyncio.wait_for(left.wait(), 60)
     assert not leaving.done(), "the gateway itself has ended"
+    seen.set()
     await leaving
     server.close()
 
 
-def _begin_and_leave(gateway_over: Callable[..., Any], url: str, stream: bool) -> None:
+def _begin_and_leave(gateway_over: Callable[..., Any], url: str, stream: bool, seen: threading.Event) -> None:
+    """The gateway goes on until it was `seen` that the provider's call has ended."""
     with gateway_over(ANTHROPIC_BASE_URL=url) as served, served.http() as http:
         asked = body("anthropic", "text", stream=stream)
         if not stream:
@@ -160,7 +163,7 @@ def _begin_and_leave(gateway_over: Callable[..., Any], url: str, stream: bool) -
         else:
             with http.stream("POST", "/v1/messages", json=asked) as response:
                 next(response.iter_raw())
-        time.sleep(1)
+        seen.wait(60)
 
 
 async def test_version_and_betas_go_on_and_the_callers_key_does_not(gateway_over: Callable[..., Any]) -> None:
