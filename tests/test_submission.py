@@ -118,7 +118,7 @@ async def followed(bifrost: Bifrost, plan: Plan, kill_at: int | None) -> Any:
         if made == kill_at:
             raise Interrupted
 
-    with bifrost.submission(plan) as submission:
+    async with bifrost.submission(plan) as submission:
         submission.on_created = on_created
         batches = [batch async for batch in submission.follow(poll=0.05)]
     return batches[-1]
@@ -130,8 +130,9 @@ async def test_the_same_requests_take_up_a_run_that_was_left(bifrost: Bifrost, m
     content = lines(["a", "b", "c", "d"])
     with planned(bifrost, content) as plan, pytest.raises(Interrupted):
         await followed(bifrost, plan, kill_at=1)
-    with planned(bifrost, content) as plan, bifrost.submission(plan) as taken_up:
-        await taken_up.create()
+    with planned(bifrost, content) as plan:
+        async with bifrost.submission(plan) as taken_up:
+            await taken_up.create()
 
     assert taken_up.run.resumed
     assert await count(bifrost) == 2
@@ -150,8 +151,9 @@ async def test_the_same_requests_on_purpose_are_a_new_batch(bifrost: Bifrost) ->
 async def test_anew_takes_nothing_up(bifrost: Bifrost) -> None:
     with planned(bifrost, lines(["a"])) as plan, pytest.raises(Interrupted):
         await followed(bifrost, plan, kill_at=1)
-    with planned(bifrost, lines(["a"])) as plan, bifrost.submission(plan, anew=True) as new:
-        await new.create()
+    with planned(bifrost, lines(["a"])) as plan:
+        async with bifrost.submission(plan, anew=True) as new:
+            await new.create()
 
     assert not new.run.resumed
     assert await count(bifrost) == 2
@@ -210,8 +212,9 @@ async def test_a_retry_sends_what_failed_for_a_passing_reason_and_merges_to_the_
 
     wanted = await failed_requests(bifrost, first.id)
     plan = bifrost.plan_batch(only(read(again), wanted), source="test.jsonl", defaults={})
-    with plan, bifrost.submission(plan, parent=first.id) as submission:
-        second = await submission.create()
+    with plan:
+        async with bifrost.submission(plan, parent=first.id) as submission:
+            second = await submission.create()
     await ended(bifrost, second.id)
     audit = Audit()
     merged = await everything(merged_results(bifrost, second.id, audit))

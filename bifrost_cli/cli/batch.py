@@ -305,8 +305,9 @@ def retry(
             plan = await job.plan_retry(id, origin, all_failed=all_failed)
             if plan is None:
                 return screen.say("Nothing to retry: no request failed for a passing reason (see --all-failed).")
-            with plan, bifrost.submission(plan, parent=id) as submission:
-                await job.carry_out(submission, place, delivery)
+            with plan:
+                async with bifrost.submission(plan, parent=id) as submission:
+                    await job.carry_out(submission, place, delivery)
 
     session.run(go, flags=origin.flags, drop=frozenset(origin.drop))
 

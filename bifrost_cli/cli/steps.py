@@ -54,7 +54,7 @@ class Job:
         with delivery.place() as place, self.planned(requests) as plan:
             if requests.skipped:
                 requests.skipped.keep(self.screen)
-            with self.bifrost.submission(plan, key=key, anew=anew) as submission:
+            async with self.bifrost.submission(plan, key=key, anew=anew) as submission:
                 await self.carry_out(submission, place, delivery)
 
     @contextmanager
@@ -244,7 +244,7 @@ class Job:
             with live.counting(self.screen, "Reading results") as counted:
                 await write(results, place, counted)
         self.screen.summary(id, audit, failures)
-        self.bifrost.note_delivered(id)
+        await self.bifrost.note_delivered(id)
         if not audit.agrees:
             raise BifrostError(f"The results of {id} do not match its requests: {audit.describe()}.")
         if audit.unsuccessful:

@@ -62,7 +62,7 @@ class Bifrost:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.aclose()
-        self.journal.database.close()
+        self.journal.leave()
 
     @property
     def owner(self) -> str | None:
@@ -221,7 +221,7 @@ class Bifrost:
 
         Raises OutcomeUnknownError where an answer was lost and the provider's list does not settle it.
         """
-        with self.submission(plan, key=key) as submission:
+        async with self.submission(plan, key=key) as submission:
             submission.on_created, submission.on_sent = on_created, on_sent
             return await submission.create()
 
@@ -396,9 +396,9 @@ class Bifrost:
     async def _each(self, parts: Sequence[Ref], call: Callable[[Ref], Any]) -> list[Any]:
         return await asyncio.gather(*(call(ref) for ref in parts))
 
-    def note_delivered(self, id: str) -> None:
+    async def note_delivered(self, id: str) -> None:
         """A batch's results are where they should be: its run is closed, if it is of this machine."""
-        self.journal.close_of(self.batch_refs(id))
+        await self.journal.close_of(self.batch_refs(id))
 
     def batch_id(self, id: str) -> str:
         """A batch's id as it routes itself, whichever of its forms is given."""

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import orjson
 
+from bifrost_cli.core.commits import Commits
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KeptIds
 from bifrost_cli.core.plan import Plan
@@ -103,6 +104,7 @@ class Journal:
         self.database = database
         self.folder = database.path.parent
         self.ids = KeptIds(self.folder / "ids")
+        self.commits = Commits(database)
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -197,30 +199,36 @@ class Journal:
         db.executemany(f"INSERT INTO parts ({PART}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return Run(run, now, False, self._parts(db, "run = ?", (run,)), lock)
 
-    def mark(self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None) -> None:
+    async def mark(
+        self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None
+    ) -> None:
         """Record, durably, where a part stands. A part planned again is a new attempt, with a tag of its own."""
         if state == "planned" and part.state != "planned":
             part.attempt += 1
         part.state, part.native, part.error = state, native, error
         if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
             part.changed_at = time.time()
-        with self.database.write() as db:
-            db.execute(
-                "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
-                " WHERE run = ? AND position = ?",
-                (part.attempt, state, native, error, part.changed_at, part.run, part.position),
-            )
+        await self.commits.make(
+            "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
+            " WHERE run = ? AND position = ?",
+            (part.attempt, state, native, error, part.changed_at, part.run, part.position),
+            lasting=True,
+        )
 
-    def close(self, run: str) -> None:
+    async def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
-        with self.database.note() as db:
-            db.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run))
+        await self.commits.make("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run), lasting=False)
         (self.folder / "locks" / run).unlink(missing_ok=True)
 
-    def close_of(self, parts: Sequence[Ref]) -> None:
+    async def close_of(self, parts: Sequence[Ref]) -> None:
         """Close the run that these batches are of, if it is this journal's."""
         for run in {run for run, _ in self._positions(parts)}:
-            self.close(run)
+            await self.close(run)
+
+    def leave(self) -> None:
+        """Close what this thread has open, once all that was asked for is made."""
+        self.commits.close()
+        self.database.close()
 
     # -- questions ----------------------------------------------------------------------------------------------
 

@@ -53,6 +53,6 @@ async def _settle(bifrost: "Bifrost", intent: OpenIntent) -> Settled:
     except BifrostError as error:
         return Settled(intent, "open", reason=str(error))
     if batch is None:
-        bifrost.journal.mark(record, "absent")
+        await bifrost.journal.mark(record, "absent")
         return Settled(intent, "absent")
     return Settled(intent, "created", id=str(Ref(record.provider, batch.id)))

@@ -28,7 +28,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 
 @dataclass
 class Submission:
-    """A run in the hands of this process, as a context manager.
+    """A run in the hands of this process, as an asynchronous context manager.
 
     Left with everything done (or with PartialError: the results are delivered), the run is closed. Left in any other
     way it stays open, for the same requests to be taken up where they were.
@@ -105,7 +105,7 @@ class Submission:
         adapter = self.adapters(record.provider)
         batch = await adapter.get_batch(self.batches[record.position].id)
         if adapter.quota_refused(batch):
-            self.journal.mark(record, "planned", error="the account's limit refused it")
+            await self.journal.mark(record, "planned", error="the account's limit refused it")
             del self.batches[record.position]
         else:
             self.batches[record.position] = batch
@@ -146,16 +146,16 @@ class Submission:
         return await self._send(adapter, part, record)
 
     async def _send(self, adapter: Provider, part: Part, record: PartRecord) -> Batch:
-        self.journal.mark(record, "intended")
+        await self.journal.mark(record, "intended")
         try:
             batch = await adapter.create_batch(part)
         except OutcomeUnknownError as error:
-            self.journal.mark(record, "unknown", error=error.message)
+            await self.journal.mark(record, "unknown", error=error.message)
             return await self._look_up(adapter, part, record, error)
         except BifrostError as error:
-            self.journal.mark(record, "refused", error=error.message)
+            await self.journal.mark(record, "refused", error=error.message)
             raise
-        self.journal.mark(record, "created", native=batch.id)
+        await self.journal.mark(record, "created", native=batch.id)
         return batch
 
     async def _look_up(self, adapter: Provider, part: Part, record: PartRecord, unknown: OutcomeUnknownError) -> Batch:
@@ -183,7 +183,7 @@ class Submission:
                 raise
             batch = self.choose(error, error.candidates)
             if batch is not None:
-                self.journal.mark(record, "created", native=batch.id)
+                await self.journal.mark(record, "created", native=batch.id)
             return batch
 
     def _part(self, record: PartRecord) -> Part:
@@ -200,16 +200,18 @@ class Submission:
 
     # -- the run ------------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         nothing_made = all(part.state in ("planned", "refused", "absent") for part in self.run.parts)
-        if error is None or isinstance(error, PartialError) or nothing_made:
-            self.journal.close(self.run.id)
-        self.run.release()
+        try:
+            if error is None or isinstance(error, PartialError) or nothing_made:
+                await self.journal.close(self.run.id)
+        finally:
+            self.run.release()
 
 
 async def settle(journal: Journal, adapter: Provider, part: Part, record: PartRecord) -> Batch | None:
@@ -221,5 +223,5 @@ async def settle(journal: Journal, adapter: Provider, part: Part, record: PartRe
     taken = journal.natives(record.provider, record.address)
     batch = await adapter.find_batch(part, since, taken)
     if batch is not None:
-        journal.mark(record, "created", native=batch.id)
+        await journal.mark(record, "created", native=batch.id)
     return batch

@@ -34,8 +34,9 @@ async def create(call: Call) -> Response:
 async def _create(call: Call, body: IO[bytes]) -> Batch:
     """In a thread until it is sent: there may be much to encode, and another process to be waited for."""
     submission = await asyncio.to_thread(_begun, call, body)
-    with submission.plan, submission:
-        return await submission.create()
+    with submission.plan:
+        async with submission:
+            return await submission.create()
 
 
 def _begun(call: Call, body: IO[bytes]) -> Submission:

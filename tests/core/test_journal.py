@@ -1,12 +1,12 @@
 """The journal: what survives a crash, who may take up what, many processes at once, and folders that do not serve."""
 
+import asyncio
 import os
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,6 +26,8 @@ from bifrost_cli.providers import PROVIDERS, load
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = {"small": "http://a.example"}
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +54,11 @@ def begun(journal: Journal, given: Plan, **options: Any) -> Run:
     return journal.begin(given, ADDRESS, **options)
 
 
-def created(journal: Journal, given: Plan, *natives: str) -> Run:
+async def created(journal: Journal, given: Plan, *natives: str) -> Run:
     """A run whose parts exist under these ids."""
     run = begun(journal, given)
     for part, native in zip(run.parts, natives, strict=True):
-        journal.mark(part, "created", native=native)
+        await journal.mark(part, "created", native=native)
     return run
 
 
@@ -79,36 +81,36 @@ def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journa
     assert rows(journal, "SELECT state, address FROM parts") == [("planned", "http://a.example")] * 2
 
 
-def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journal) -> None:
+async def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journal) -> None:
     with plan() as given:
         first, second = begun(journal, given), begun(journal, given, anew=True)
     tags = [part.tag for part in (*first.parts, *second.parts)]
-    journal.mark(first.parts[0], "refused")
-    journal.mark(first.parts[0], "planned")
+    await journal.mark(first.parts[0], "refused")
+    await journal.mark(first.parts[0], "planned")
     tags.append(first.parts[0].tag)
     assert len(set(tags)) == 5
     assert all(re.fullmatch(r"[a-z0-9-]{1,64}", tag) for tag in tags)
 
 
-def test_each_state_is_kept_and_only_two_are_open(journal: Journal) -> None:
+async def test_each_state_is_kept_and_only_two_are_open(journal: Journal) -> None:
     with plan() as given:
         part = begun(journal, given).parts[0]
     for state in ("planned", "intended", "unknown", "refused", "created", "absent"):
-        journal.mark(part, state, native="n" if state == "created" else None, error="why")
+        await journal.mark(part, state, native="n" if state == "created" else None, error="why")
         [row] = rows(journal, "SELECT state, native, error FROM parts WHERE position = 0")
         assert row == (state, "n" if state == "created" else None, "why")
         assert part.open == (state in ("intended", "unknown"))
 
 
-def test_the_time_of_an_unknown_outcome_stays_that_of_its_create(journal: Journal) -> None:
+async def test_the_time_of_an_unknown_outcome_stays_that_of_its_create(journal: Journal) -> None:
     with plan() as given:
         part = begun(journal, given).parts[0]
-    journal.mark(part, "intended")
+    await journal.mark(part, "intended")
     left = part.changed_at
-    time.sleep(0.01)
-    journal.mark(part, "unknown")
+    await asyncio.sleep(0.01)
+    await journal.mark(part, "unknown")
     assert part.changed_at == left
-    journal.mark(part, "created", native="n")
+    await journal.mark(part, "created", native="n")
     assert part.changed_at > left
 
 
@@ -121,10 +123,10 @@ def test_the_folder_is_the_users_alone(journal: Journal) -> None:
 # -- who takes up what -------------------------------------------------------------------------------------------
 
 
-def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journal) -> None:
+async def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journal) -> None:
     with plan() as given:
         run = begun(journal, given)
-        journal.mark(run.parts[0], "created", native="n")
+        await journal.mark(run.parts[0], "created", native="n")
         run.release()
         again = begun(journal, given)
     assert (again.id, again.resumed) == (run.id, True)
@@ -132,11 +134,11 @@ def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journal) ->
 
 
 @pytest.mark.parametrize("reason", ["held", "closed", "anew", "other requests", "another address"])
-def test_a_run_is_not_taken_up_when_it_should_not_be(journal: Journal, reason: str) -> None:
+async def test_a_run_is_not_taken_up_when_it_should_not_be(journal: Journal, reason: str) -> None:
     with plan() as given, plan(4) as other:
         run = begun(journal, given)
         if reason == "closed":
-            journal.close(run.id)
+            await journal.close(run.id)
         if reason != "held":
             run.release()
         addresses = {"small": "http://b.example"} if reason == "another address" else ADDRESS
@@ -154,7 +156,7 @@ def test_a_run_of_long_ago_is_not_taken_up(journal: Journal) -> None:
 
 
 def test_a_process_that_was_killed_leaves_its_run_to_the_next(journal: Journal) -> None:
-    begin = "run = journal.begin(given, ADDRESS); journal.mark(run.parts[0], 'intended')"
+    begin = "run = journal.begin(given, ADDRESS); asyncio.run(journal.mark(run.parts[0], 'intended'))"
     process = in_process(journal, f"{begin}; print(run.id, flush=True); os._exit(9)")
     killed = process.communicate()[0].strip()
     assert process.returncode == 9
@@ -166,21 +168,21 @@ def test_a_process_that_was_killed_leaves_its_run_to_the_next(journal: Journal) 
     assert [part.state for part in run.parts] == ["intended", "planned"]
 
 
-def test_the_intents_of_a_living_process_are_not_open(journal: Journal) -> None:
+async def test_the_intents_of_a_living_process_are_not_open(journal: Journal) -> None:
     with plan() as given:
         run = begun(journal, given)
-    journal.mark(run.parts[0], "intended")
+    await journal.mark(run.parts[0], "intended")
     assert journal.open_intents() == []
     run.release()
     assert [intent.part.tag for intent in journal.open_intents()] == [run.parts[0].tag]
-    journal.mark(run.parts[0], "absent")
+    await journal.mark(run.parts[0], "absent")
     assert journal.open_intents() == []
 
 
-def test_a_key_gives_its_run_again_however_it_ended(journal: Journal) -> None:
+async def test_a_key_gives_its_run_again_however_it_ended(journal: Journal) -> None:
     with plan() as given:
         run = begun(journal, given, key="k")
-        journal.close(run.id)
+        await journal.close(run.id)
         run.release()
         again = begun(journal, given, key="k")
     assert (again.id, again.resumed) == (run.id, True)
@@ -193,19 +195,14 @@ def test_a_key_is_refused_for_other_requests(journal: Journal) -> None:
             begun(journal, other, key="k")
 
 
-def test_a_key_waits_until_its_holder_is_done(journal: Journal) -> None:
+async def test_a_key_waits_until_its_holder_is_done(journal: Journal) -> None:
     with plan() as given:
         run = begun(journal, given, key="k")
-
-        def finish() -> None:
-            time.sleep(0.2)
-            journal.mark(run.parts[0], "created", native="n")
-            run.release()
-
-        thread = threading.Thread(target=finish)
-        thread.start()
-        again = begun(journal, given, key="k")
-        thread.join()
+        waiting = asyncio.create_task(asyncio.to_thread(begun, journal, given, key="k"))
+        await asyncio.sleep(0.2)
+        await journal.mark(run.parts[0], "created", native="n")
+        run.release()
+        again = await waiting
     assert again.parts[0].native == "n"
 
 
@@ -217,8 +214,12 @@ def test_many_processes_write_at_once_and_nothing_is_lost(journal: Journal) -> N
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for turn in range(4):\n"
         "    run = journal.begin(given, ADDRESS, anew=True)\n"
-        "    for part in run.parts: journal.mark(part, 'intended'); journal.mark(part, 'created', native=part.tag)\n"
-        "    journal.close(run.id); run.release()\n"
+        "    async def create():\n"
+        "        for part in run.parts:\n"
+        "            await journal.mark(part, 'intended')\n"
+        "            await journal.mark(part, 'created', native=part.tag)\n"
+        "        await journal.close(run.id)\n"
+        "    asyncio.run(create()); run.release()\n"
     )
     processes = [in_process(journal, script) for _ in range(3)]
     for process in processes:
@@ -235,7 +236,7 @@ def test_many_processes_write_at_once_and_nothing_is_lost(journal: Journal) -> N
 def in_process(journal: Journal, script: str) -> "subprocess.Popen[str]":
     """Another process with this journal and plan of five."""
     before = (
-        "import os, sys\nfrom pathlib import Path\nfrom bifrost_cli.providers import PROVIDERS\n"
+        "import asyncio, os, sys\nfrom pathlib import Path\nfrom bifrost_cli.providers import PROVIDERS\n"
         "PROVIDERS['small'] = 'tests.core.small:Small'\n"
         "from tests.core.test_journal import ADDRESS, Database, Journal, plan\n"
         f"journal, given = Journal(Database(Path({str(journal.folder)!r}))), plan()\n"
@@ -247,9 +248,9 @@ def in_process(journal: Journal, script: str) -> "subprocess.Popen[str]":
 # -- what it is asked --------------------------------------------------------------------------------------------
 
 
-def test_it_knows_what_went_into_each_part_in_input_order(journal: Journal) -> None:
+async def test_it_knows_what_went_into_each_part_in_input_order(journal: Journal) -> None:
     with plan(5) as given:
-        created(journal, given, "n0", "n1")
+        await created(journal, given, "n0", "n1")
     first, second = Ref("small", "n0"), Ref("small", "n1")
 
     def inputs(*parts: Ref) -> list[str] | None:
@@ -270,10 +271,10 @@ def test_it_knows_what_went_into_each_part_in_input_order(journal: Journal) -> N
     assert journal.natives("small", "http://b.example") == set()
 
 
-def test_what_two_runs_hold_is_not_one_input(journal: Journal) -> None:
+async def test_what_two_runs_hold_is_not_one_input(journal: Journal) -> None:
     with plan(1) as one, plan(2) as two:
-        created(journal, one, "n0")
-        created(journal, two, "n1")
+        await created(journal, one, "n0")
+        await created(journal, two, "n1")
     assert journal.inputs([Ref("small", "n0"), Ref("small", "n1")]) is None
 
 
@@ -284,9 +285,9 @@ def test_an_empty_machine_knows_nothing_and_makes_nothing(journal: Journal) -> N
     assert not journal.folder.exists()
 
 
-def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
+async def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
     with plan(1) as given, plan(2) as other:
-        run = created(journal, given, "n0")
+        run = await created(journal, given, "n0")
         [path] = journal.folder.glob("ids/*.gz")
         os.utime(path, (time.time() - 61 * 86_400,) * 2)
         begun(Journal(journal.database), other)

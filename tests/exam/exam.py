@@ -456,8 +456,8 @@ class Exam:
                 path = subject.folder / "input.jsonl"
                 path.write_bytes(part.spool.read())
                 file = await bifrost.upload_file(path, **form)
-            with bifrost.plan_file(file.id) as plan, bifrost.submission(plan) as submission:
-                batch = await submission.create()
+            with bifrost.plan_file(file.id) as plan:
+                batch = await bifrost.create_batch(plan)
             subject.later()
             results = await results_of(bifrost, batch.id)
         assert outcomes(results) == {f"r{number}": "succeeded" for number in range(3)}

@@ -182,12 +182,10 @@ class Subject:
     async def create(self, bifrost: Bifrost, requests: Iterable[dict[str, Any]]) -> Batch:
         """A batch of these requests."""
         lines = enumerate(self.filled(requests), 1)
-        with (
-            bifrost.plan_batch(lines, source="exam", defaults={}) as plan,
-            bifrost.submission(plan) as submission,
-        ):
-            submission.sleep = self.nap
-            return await submission.create()
+        with bifrost.plan_batch(lines, source="exam", defaults={}) as plan:
+            async with bifrost.submission(plan) as submission:
+                submission.sleep = self.nap
+                return await submission.create()
 
     async def ended(self, bifrost: Bifrost, requests: Iterable[dict[str, Any]]) -> Batch:
         """A batch of these requests, which has ended."""
