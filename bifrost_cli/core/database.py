@@ -101,7 +101,6 @@ class Database:
     @contextmanager
     def _change(self, synchronous: str) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._writing:
                 db = self._connection()
                 db.execute(f"PRAGMA synchronous = {synchronous}")
@@ -114,6 +113,7 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         kept: _Kept | None = getattr(self._kept, "connection", None)
         if kept is None or not kept.is_of(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             kept = self._kept.connection = _Kept(self.path)
         return kept.db
 

@@ -218,7 +218,6 @@ class Journal:
     async def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
         await self.commits.make("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run), lasting=False)
-        (self.folder / "locks" / run).unlink(missing_ok=True)
 
     async def close_of(self, parts: Sequence[Ref]) -> None:
         """Close the run that these batches are of, if it is this journal's."""
@@ -310,10 +309,12 @@ class Journal:
     # -- disk ---------------------------------------------------------------------------------------------------
 
     def _lock(self, run: str, *, wait: bool = False) -> int | None:
-        """A lock that the system lets go when this process ends, however it ends; None where another holds it."""
-        folder = self.folder / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / run, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """A lock that the system lets go when this process ends, however it ends; None where another holds it.
+
+        It is on the file of the run's ids: one of its own, made and removed at each create, costs the file system more
+        than all else that a create writes.
+        """
+        handle = self.ids.handle(run)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -5,6 +5,7 @@ without the others'.
 """
 
 import gzip
+import os
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 KEPT_DAYS = 60
 PRUNED_EVERY = 3600.0
 BLOCK = 10_000
@@ -41,9 +43,8 @@ class KeptIds:
     def keep(self, run: str, spooled: BinaryIO) -> None:
         """Keep the ids of a plan, which come as lines, each a part's number and an id as JSON."""
         self._prune()
-        self.folder.mkdir(parents=True, exist_ok=True)
         blocks: list[Block] = []
-        with spooled as lines, self._path(run).open("wb") as file:
+        with spooled as lines, os.fdopen(self.handle(run), "wb") as file:
             while block := list(islice(lines, BLOCK)):
                 size = file.write(gzip.compress(b"".join(block), compresslevel=1, mtime=0))
                 blocks.append(Block(file.tell() - size, size, frozenset(line.partition(b" ")[0] for line in block)))
@@ -51,9 +52,18 @@ class KeptIds:
             rows = [b"%d %d %s\n" % (start, size, b" ".join(sorted(parts or ()))) for start, size, parts in blocks]
             self._index(run).write_bytes(b"".join(rows))
 
+    def handle(self, run: str) -> int:
+        """A run's file, open to be locked; made where there is none."""
+        try:
+            return os.open(self._path(run), FLAGS, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path(run), FLAGS, 0o600)
+
     def known(self, run: str) -> bool:
         """Whether a run's are still here."""
-        return self._path(run).exists()
+        path = self._path(run)
+        return path.exists() and path.stat().st_size > 0
 
     def read(self, run: str, parts: set[int]) -> Iterator[str]:
         """The ids of these parts, in input order."""
