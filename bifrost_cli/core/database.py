@@ -7,6 +7,7 @@ most questions do.
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,7 +133,7 @@ class _Kept:
         # No transaction is begun unasked; and a thread's end may be noticed in another.
         self.db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         try:
-            self.db.execute("PRAGMA journal_mode = WAL")
+            _log_ahead(self.db)
             _migrate(self.db)
             self.file = os.stat(path)
         except BaseException:
@@ -149,6 +150,18 @@ class _Kept:
     def __del__(self) -> None:
         if hasattr(self, "db"):
             self.db.close()
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Into WAL mode, once for all. While another does the same, SQLite does not wait for it, as it does elsewhere."""
+    deadline = time.monotonic() + PATIENCE
+    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _migrate(db: sqlite3.Connection) -> None:

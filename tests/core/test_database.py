@@ -1,7 +1,10 @@
 """The file that everything durable is in: how it comes to its tables, and who writes when."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,6 +91,25 @@ def test_many_that_come_at_once_bring_it_up_to_date_once(tmp_path: Path) -> None
     assert failures == []
     with Database(tmp_path).read() as db:
         assert db.execute("SELECT COUNT(*) FROM files").fetchone() == (8,)
+
+
+FIRST = """
+import sys, time
+from pathlib import Path
+from bifrost_cli.core.database import Database
+for number in range(20):
+    database, at = Database(Path(sys.argv[1]) / str(number)), float(sys.argv[2]) + number / 8
+    time.sleep(max(0, at - time.time()))
+    with database.write() if sys.argv[3] == "write" else database.read() as db:
+        db.execute("SELECT COUNT(*) FROM runs").fetchone()
+"""
+
+
+def test_the_first_of_many_processes_is_waited_for(tmp_path: Path) -> None:
+    at = str(time.time() + 2)
+    commands = [[sys.executable, "-c", FIRST, str(tmp_path), at, how] for how in ("write", "read", "write", "read")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
 
 
 def test_what_fails_midway_leaves_nothing(tmp_path: Path) -> None:
