@@ -9,25 +9,22 @@ the client only carries them.
 """
 
 import asyncio
-import io
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
-from uuid import uuid4
+from typing import Any, Protocol
 
 import httpx
 import orjson
 
 from bifrost_cli import __version__, sse
+from bifrost_cli.bodies import Content, Form, Source, content_of
 from bifrost_cli.errors import (
     BifrostError,
     ConfigError,
-    InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
     UpstreamTimeoutError,
@@ -36,7 +33,6 @@ from bifrost_cli.repeats import NEVER_ARRIVED, Sleep, passing, repeated, retry_a
 from bifrost_cli.tls import LazyContext
 
 ATTEMPTS = 5
-BLOCK = 256 * 1024
 HOPS = 3
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 LONG_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
@@ -70,89 +66,6 @@ def _hide_queries(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True
-
-
-class Source(NamedTuple):
-    """Bytes to send, or a file on disk, opened anew for each attempt. `on_read` is told of each block's length.
-
-    With `offset` or `length` it is a part of them.
-    """
-
-    content: bytes | Path
-    on_read: Callable[[int], object] = lambda length: None
-    offset: int = 0
-    length: int | None = None
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        whole = len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
-        rest = max(0, whole - self.offset)
-        return rest if self.length is None else min(rest, self.length)
-
-    def part(self, offset: int, length: int) -> "Source":
-        """At most `length` bytes, from `offset` on."""
-        return self._replace(offset=offset, length=length)
-
-    def open(self) -> "Reading":
-        """To be read, once, telling `on_read`."""
-        return Reading(self)
-
-
-class Reading(httpx.AsyncByteStream):
-    """A source being read, as a context manager; as a request's body it comes between `before` and `after`."""
-
-    def __init__(self, source: Source) -> None:
-        content = source.content
-        self.file = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb", 0)
-        self.file.seek(source.offset)
-        self.on_read = source.on_read
-        self.size = self.left = source.size
-        self.before = self.after = b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.file.close()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        block = self.before + self._read()
-        while following := self._read():
-            yield block
-            block = following
-        yield block + self.after
-
-    def _read(self) -> bytes:
-        block = self.file.read(min(BLOCK, self.left)) or b""
-        self.left -= len(block)
-        self.on_read(len(block))
-        return block
-
-
-class Form(NamedTuple):
-    """A multipart form: plain fields, then one file, which is streamed."""
-
-    fields: Mapping[str, str]
-    name: str
-    filename: str
-    media_type: str
-
-    def check(self) -> None:
-        """Raise InvalidRequestError where the filename would arrive as another: forms escape, and nobody unescapes."""
-        if any(character in '"\\' or character < " " for character in self.filename):
-            why = "forms change quotes, backslashes and control characters"
-            message = f"A file cannot be uploaded as {self.filename!r}: {why}."
-            raise InvalidRequestError(message, hint="Give it another name.")
-
-    def around(self, boundary: str) -> tuple[bytes, bytes]:
-        """What comes before the file's bytes, and after them."""
-        plain = [f'"{name}"\r\n\r\n{value}' for name, value in self.fields.items()]
-        file = f'"{self.name}"; filename="{self.filename}"\r\nContent-Type: {self.media_type}\r\n\r\n'
-        parts = [f"--{boundary}\r\nContent-Disposition: form-data; name={part}" for part in (*plain, file)]
-        return "\r\n".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
 
 
 @dataclass
@@ -243,7 +156,7 @@ class Transport:
         async def attempt() -> httpx.Response:
             with source.open() if source else nullcontext() as file:
                 long = source is not None or paid or once
-                request = self._request(method, path, _content(json, file, form), params, headers, long=long)
+                request = self._request(method, path, content_of(json, file, form), params, headers, long=long)
                 return await self._send(request, paid=paid, stream=False)
 
         return await self._repeat(attempt, paid=paid or once)
@@ -265,7 +178,7 @@ class Transport:
 
         async def attempt() -> httpx.Response:
             method = "POST" if once else "GET"
-            request = self._request(method, path, _content(json, None, None), params, headers, long=once)
+            request = self._request(method, path, content_of(json, None, None), params, headers, long=once)
             return await self._send(request, paid=False, stream=True, hops=0 if once else HOPS)
 
         return Streamed(lambda: self._repeat(attempt, paid=once), lambda error: self._broken(error, paid=False))
@@ -313,7 +226,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        content: "Content",
+        content: Content,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         *,
@@ -390,32 +303,6 @@ class Transport:
     async def _repeat(self, attempt: Callable[[], Awaitable[httpx.Response]], *, paid: bool) -> httpx.Response:
         may_repeat = surely_absent if paid else passing
         return await repeated(attempt, may_repeat, attempts=self.attempts, sleep=self.sleep)
-
-
-class Content(NamedTuple):
-    """A body as httpx takes it, and the headers that describe it."""
-
-    body: dict[str, Any]
-    headers: dict[str, str]
-
-
-def _content(json: Any, file: Reading | None, form: Form | None) -> Content:
-    if file is not None:
-        described = _framed(file, form) if form else {}
-        length = len(file.before) + file.size + len(file.after)
-        return Content({"stream": file}, {**described, "content-length": str(length)})
-    if json is None:
-        return Content({}, {})
-    body = orjson.dumps(json)
-    described = {"content-type": "application/json", "content-length": str(len(body))}
-    return Content({"stream": httpx.ByteStream(body)}, described)  # As `content` its headers are looked for again.
-
-
-def _framed(file: Reading, form: Form) -> dict[str, str]:
-    """Make a body the file of a form; gives the headers that say so."""
-    boundary = uuid4().hex
-    file.before, file.after = form.around(boundary)
-    return {"content-type": f"multipart/form-data; boundary={boundary}"}
 
 
 def _following(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:

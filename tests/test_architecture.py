@@ -100,25 +100,28 @@ def strangers(modules: Iterable[str], *, exactly: Iterable[str] = (), within: It
 
 
 def test_the_core_imports_the_contract_and_the_registry_and_never_a_provider() -> None:
-    allowed = ("errors", "models", "config", "transport", "providers", "providers.base")
+    allowed = ("errors", "models", "config", "bodies", "transport", "providers", "providers.base")
     assert strangers(below("bifrost_cli.core"), exactly=allowed, within=["core"]) == []
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_provider_imports_the_contract_and_its_own_folder(name: str) -> None:
     shared = ("providers.base", "providers.checks", "providers.kept", "providers.events")
-    allowed = ("errors", "models", "config", "repeats", "transport", "sse", *shared)
+    allowed = ("errors", "models", "config", "repeats", "bodies", "transport", "sse", *shared)
     assert strangers(below(f"bifrost_cli.providers.{name}"), exactly=allowed, within=[f"providers.{name}"]) == []
 
 
 def test_the_contract_and_what_it_stands_on_import_no_provider_and_no_core() -> None:
     assert strangers(["bifrost_cli.errors", "bifrost_cli.sse"]) == []
     assert strangers(["bifrost_cli.models"], exactly=["errors"]) == []
-    assert strangers(["bifrost_cli.transport"], exactly=["errors", "repeats", "sse", "tls"]) == []
+    assert strangers(["bifrost_cli.bodies"], exactly=["errors"]) == []
+    assert strangers(["bifrost_cli.transport"], exactly=["bodies", "errors", "repeats", "sse", "tls"]) == []
     assert strangers(["bifrost_cli.repeats"], exactly=["errors"]) == []
     assert strangers(["bifrost_cli.providers"]) == []
     assert strangers(["bifrost_cli.config"], exactly=["errors", "providers"]) == []
-    assert strangers(["bifrost_cli.providers.base"], exactly=["errors", "models", "config", "transport"]) == []
+    assert (
+        strangers(["bifrost_cli.providers.base"], exactly=["errors", "models", "config", "bodies", "transport"]) == []
+    )
 
 
 @pytest.mark.parametrize("name", ["cli", "server"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Config, state_folder
 from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
@@ -26,7 +27,7 @@ from bifrost_cli.errors import ConfigError, PendingError, Problem, UnsupportedEr
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Context, Provider
-from bifrost_cli.transport import Client, Source, new_client
+from bifrost_cli.transport import Client, new_client
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
 from bifrost_cli.core.ids import Ids, Marks, Numbers
@@ -31,7 +32,6 @@ from bifrost_cli.errors import (
 from bifrost_cli.models import Request
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Line, Provider
-from bifrost_cli.transport import Source
 
 SHOWN_PROBLEMS = 20
 MODELS = 1024

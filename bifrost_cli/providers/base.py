@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting, Settings
 from bifrost_cli.errors import ConfigError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request, errored
-from bifrost_cli.transport import Client, Source, Transport
+from bifrost_cli.transport import Client, Transport
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from bifrost_cli import transport as module
+from bifrost_cli.bodies import Form, Source
 from bifrost_cli.errors import (
     BifrostError,
     ConfigError,
@@ -26,7 +27,7 @@ from bifrost_cli.errors import (
 )
 from bifrost_cli.repeats import retry_after
 from bifrost_cli.server.upstream import gateway_client
-from bifrost_cli.transport import ATTEMPTS, Client, Form, Source, Transport, new_client
+from bifrost_cli.transport import ATTEMPTS, Client, Transport, new_client
 from tests.conftest import Clock
 from tests.loopback import Received, Scripted, answer, chunked, closed_port, scripted, silence, then_closed
 

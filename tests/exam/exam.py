@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.results import Audit
 from bifrost_cli.errors import (
@@ -35,7 +36,6 @@ from bifrost_cli.errors import (
 )
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.providers import PROVIDERS
-from bifrost_cli.transport import Source
 from tests.exam.subject import (
     MODEL,
     Call,

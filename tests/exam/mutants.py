@@ -8,6 +8,7 @@ from typing import Any, Literal
 import httpx
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit
@@ -21,7 +22,7 @@ from bifrost_cli.errors import (
 )
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request, succeeded
 from bifrost_cli.providers.base import Line, Part
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import Transport
 from tests.exam.reference import Plain, Reference
 
 # -- files ------------------------------------------------------------------------------------------------------

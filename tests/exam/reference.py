@@ -8,11 +8,12 @@ import httpx
 import orjson
 from pydantic import ValidationError
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, OutcomeUnknownError, UnsupportedError, for_status
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import Transport
 
 PURPOSES = ("batch", "other")
 

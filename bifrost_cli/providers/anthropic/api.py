@@ -5,12 +5,13 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from bifrost_cli.bodies import Form, Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.anthropic import translate
 from bifrost_cli.providers.base import Capabilities, Framing, Limits, Line, Part, Provider
-from bifrost_cli.transport import Client, Form, Source, Transport
+from bifrost_cli.transport import Client, Transport
 
 OLD_FILES_BETA = "files-api-2025-04-14"
 

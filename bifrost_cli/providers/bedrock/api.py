@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, InvalidRequestError, NotFoundError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
@@ -25,7 +26,7 @@ from bifrost_cli.providers.bedrock.messages import Call
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.providers.bedrock.sync import SyncBatches
 from bifrost_cli.providers.bedrock.translate import JobId
-from bifrost_cli.transport import ATTEMPTS, Client, Source, Transport
+from bifrost_cli.transport import ATTEMPTS, Client, Transport
 
 JOBS = "/model-invocation-jobs"
 JOB = "/model-invocation-job"

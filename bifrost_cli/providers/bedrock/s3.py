@@ -28,11 +28,11 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import BifrostError, ConfigError, NetworkError, NotFoundError, UpstreamTimeoutError
 from bifrost_cli.providers.bedrock import failures
 from bifrost_cli.providers.bedrock.aws import Credentials
 from bifrost_cli.providers.bedrock.checks import PROVIDER
-from bifrost_cli.transport import Source
 
 PART = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4

@@ -26,6 +26,7 @@ from typing import Any
 
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import (
     AuthError,
     BifrostError,
@@ -45,7 +46,6 @@ from bifrost_cli.providers.bedrock.checks import PROVIDER
 from bifrost_cli.providers.bedrock.lease import Lease
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.repeats import Sleep
-from bifrost_cli.transport import Source
 
 Ask = Callable[[str, str, str, Any], Awaitable[Any]]
 """`ask(region, model, endpoint, body)` is the model's answer. Raises as a paid call does."""

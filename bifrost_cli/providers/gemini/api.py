@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import (
     ConfigError,
@@ -25,7 +26,7 @@ from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
 from bifrost_cli.providers.gemini import failures, messages, translate
 from bifrost_cli.providers.gemini.upload import upload
-from bifrost_cli.transport import Client, Source, Transport
+from bifrost_cli.transport import Client, Transport
 
 OTHER_JSONL_TYPES = ("text/plain", "application/json")
 """What a file of lines may be called where the service refuses its proper type, as it did now and then in 2025."""

@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import orjson
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import BifrostError, NetworkError, OverloadedError, RateLimitError, UpstreamError
 from bifrost_cli.providers.gemini.answers import object_of
 from bifrost_cli.providers.gemini.checks import PROVIDER
 from bifrost_cli.providers.gemini.failures import to_error
-from bifrost_cli.transport import Source, Transport
+from bifrost_cli.transport import Transport
 
 CHUNK = 8 * 1024 * 1024
 RESUMES = 5

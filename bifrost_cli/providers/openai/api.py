@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from bifrost_cli.bodies import Form, Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
 from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
 from bifrost_cli.providers.openai import failures, messages, own_losses, translate
-from bifrost_cli.transport import Client, Form, Source, Transport
+from bifrost_cli.transport import Client, Transport
 
 HOST = "api.openai.com"
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")

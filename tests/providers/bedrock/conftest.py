@@ -15,10 +15,11 @@ import botocore.session
 import httpx
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Config
 from bifrost_cli.providers.base import Context
 from bifrost_cli.providers.bedrock import Bedrock
-from bifrost_cli.transport import Source, new_client
+from bifrost_cli.transport import new_client
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI-EXAMPLE-KEY"
 RCLONE = Path(sys.executable).parent / "rclone"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import AuthError, ConfigError, ForbiddenError, NetworkError, NotFoundError, UnsupportedError
 from bifrost_cli.models import File
 from bifrost_cli.providers.bedrock import Bedrock
 from bifrost_cli.providers.bedrock.s3 import PART, Place, Store
-from bifrost_cli.transport import Source
 from tests.loopback import Scripted, closed_port, scripted, then_closed
 from tests.providers.bedrock.conftest import S3, adapter
 

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 import orjson
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import AuthError, ConflictError, ForbiddenError, NotFoundError, UnsupportedError
 from bifrost_cli.models import Batch
 from bifrost_cli.providers.base import Part
 from bifrost_cli.providers.bedrock import Bedrock, lease, translate
-from bifrost_cli.transport import Source
 from tests.loopback import Received, Scripted, answer, scripted
 from tests.providers.bedrock.conftest import S3, adapter
 

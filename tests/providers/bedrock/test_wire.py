@@ -14,6 +14,7 @@ import httpx
 import orjson
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.errors import (
     AuthError,
     BifrostError,
@@ -33,7 +34,6 @@ from bifrost_cli.providers.base import Context, Part
 from bifrost_cli.providers.bedrock import Bedrock, translate
 from bifrost_cli.providers.bedrock.aws import Credentials, SigV4
 from bifrost_cli.providers.bedrock.failures import describe
-from bifrost_cli.transport import Source
 from tests.loopback import Scripted, answer, scripted
 from tests.providers.bedrock.conftest import KEY, S3, SECRET, adapter
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Config
 from bifrost_cli.errors import (
     AuthError,
@@ -26,7 +27,7 @@ from bifrost_cli.errors import (
 from bifrost_cli.models import Batch
 from bifrost_cli.providers.base import Part
 from bifrost_cli.providers.gemini import Gemini, translate, upload
-from bifrost_cli.transport import Source, new_client
+from bifrost_cli.transport import new_client
 from tests.conftest import Clock
 from tests.loopback import Scripted, answer, scripted
 

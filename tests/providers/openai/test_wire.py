@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from bifrost_cli import sandbox
+from bifrost_cli.bodies import Source
 from bifrost_cli.config import Config
 from bifrost_cli.errors import (
     AuthError,
@@ -24,7 +25,7 @@ from bifrost_cli.errors import (
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.providers.base import Context, Part
 from bifrost_cli.providers.openai import OpenAI
-from bifrost_cli.transport import Source, new_client
+from bifrost_cli.transport import new_client
 
 pytestmark = pytest.mark.anyio
 MODEL = "gpt-5.4-mini"
