@@ -141,7 +141,7 @@ class Journal:
         # Whoever holds it must be able to write while this process waits for it.
         lock = self._lock(found.run, wait=True) if found.lock is None else found.lock
         assert lock is not None
-        with self.database.write() as db:
+        with self.database.read() as db:
             created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (found.run,)).fetchone()[0]
             return Run(found.run, created_at, True, self._parts(db, "run = ?", (found.run,)), lock)
 

@@ -38,8 +38,6 @@ MODELS = 1024
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
-
-
 Admit = Callable[[str, dict[str, Any]], None]
 """Raises where who asks may not send these params to this provider."""
 

@@ -1,7 +1,7 @@
 """The sandbox's own routes, below `/_sandbox`:
 
-    GET    /_sandbox/log      the requests served by this server, oldest first: provider, method, path, status, time
-    DELETE /_sandbox/log      forgets them
+    GET    /_sandbox/log      the requests served by this server, as they came: provider, method, path, status, time
+    DELETE /_sandbox/log      forgets them, those not answered yet too
     GET    /_sandbox/counts   how many batches, files and messages were created, by provider; kept in the state
     GET    /_sandbox/faults   the faults that are set, with how often each still hits
     POST   /_sandbox/faults   sets more: a string, an object or a list of these (see `faults`)

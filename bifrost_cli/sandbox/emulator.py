@@ -14,10 +14,10 @@ from bifrost_cli.sandbox.store import Store
 LOG_LENGTH = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class LogEntry:
-    """One request that was served. `status` is None when the connection was closed without an answer; `path` is
-    the vendor's, without the emulator's prefix and without a query; `time` is in unix seconds."""
+    """One request. `status` is None until it is answered, and when the connection was closed without; `path` is the
+    vendor's, without the emulator's prefix and without a query; `time` is when it came, in unix seconds."""
 
     provider: str
     method: str

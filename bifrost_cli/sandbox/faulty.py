@@ -28,14 +28,11 @@ class Faulty:
         if scope["type"] != "http":
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        watched = _Watched(send)
+        entry = LogEntry(self._emulator.name, scope["method"], path, None, self._sandbox.clock())
+        self._sandbox.log.append(entry)
         fault = self._sandbox.faults.take(self._emulator.name, scope["method"], path)
         app = self._app if fault is None else self._refusing(fault) if fault.status else self._broken(fault)
-        try:
-            await app(scope, receive, watched)
-        finally:
-            entry = LogEntry(self._emulator.name, scope["method"], path, watched.status, self._sandbox.clock())
-            self._sandbox.log.append(entry)
+        await app(scope, receive, _Watched(send, entry))
 
     def _refusing(self, fault: Fault) -> ASGIApp:
         async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,13 +75,13 @@ class Faulty:
 class _Watched:
     """Notes the status that is sent."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, entry: LogEntry) -> None:
         self._send = send
-        self.status: int | None = None
+        self._entry = entry
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._entry.status = message["status"]
         await self._send(message)
 
 

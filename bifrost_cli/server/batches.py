@@ -68,9 +68,8 @@ def _requests(stream: IO[bytes]) -> Lines:
 def _request(index: int, request: Any) -> dict[str, Any] | Problem:
     if not isinstance(request, dict):
         return Problem(index, None, "must be an object with custom_id and params")
-    if "params" not in request:  # Other forms of a line than Anthropic's are not for this wire.
-        return Problem(index, request.get("custom_id"), "params: Field required")
-    if isinstance(request["params"], dict):
+    # A line of another form than Anthropic's is not for this wire: it is one whose params are missing.
+    if isinstance(request.setdefault("params", None), dict):
         request["params"] = tolerated(request["params"])
     return request
 

@@ -37,7 +37,8 @@ class Gateway:
     admission: Admission = field(init=False)
     creates: Creates = field(default_factory=Creates)
     _view: Callable[[Caller], Bifrost] = field(init=False, repr=False)
-    _tokens: Callable[[str, str | None], Tokens] = field(init=False, repr=False)
+    tokens: Callable[[str, str | None], Tokens] = field(init=False, repr=False)
+    """Where the lists of a kind, `files` or `batches`, go on for their owner."""
 
     def __post_init__(self) -> None:
         self.background = Background(self.bifrost)
@@ -52,7 +53,7 @@ class Gateway:
         def tokens(kind: str, owner: str | None) -> Tokens:
             return Tokens()
 
-        self._view, self._tokens = view, tokens
+        self._view, self.tokens = view, tokens
 
     async def call(self, request: Request) -> "Call":
         """A call as its handler sees it. Raises a BifrostError where its caller may not, or its headers make no
@@ -75,10 +76,6 @@ class Gateway:
                 await asyncio.to_thread(self.tenants.flush)
             except BifrostError as error:
                 LOG.warning("what keys used is not written down yet: %s", error)
-
-    def tokens(self, kind: str, owner: str | None) -> Tokens:
-        """Where the lists of one owner go on."""
-        return self._tokens(kind, owner)
 
 
 @dataclass(frozen=True)

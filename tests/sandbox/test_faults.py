@@ -122,6 +122,17 @@ def test_resets(url: str, claude: anthropic.Anthropic, prompt: Any, kind: str, c
     assert log[0]["status"] is None
 
 
+def test_the_log_forgets_what_is_under_way_too(url: str, gpt: openai.OpenAI) -> None:
+    id = gpt.files.create(file=("a", b"x" * 100_000), purpose="vision").id
+    inject(url, "slow=0.02@GET .*/content")
+    path, bearer = f"{url}/openai/v1/files/{id}/content", {"authorization": "Bearer sandbox"}
+    with httpx.stream("GET", path, headers=bearer) as response:
+        assert httpx.get(f"{url}/_sandbox/log").json()[-1]["path"].endswith("/content")
+        httpx.delete(f"{url}/_sandbox/log")
+        assert len(response.read()) == 100_000
+    assert httpx.get(f"{url}/_sandbox/log").json() == []
+
+
 def test_a_download_is_cut(url: str, gpt: openai.OpenAI) -> None:
     id = gpt.files.create(file=("a", b"x" * 1_000_000), purpose="vision").id
     inject(url, "cut@GET .*/content")

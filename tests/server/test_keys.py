@@ -421,7 +421,7 @@ def test_lines_of_another_form_do_not_pass_the_fence(keyed: Keyed) -> None:
     line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "gpt-4o-mini", "input": "x"}}
     answer = keyed.holder().http("openai").post(BATCHES, json={"requests": [line]})
     assert answer.status_code == 400
-    assert "params: Field required" in answer.text
+    assert "params is missing" in answer.text
 
 
 # -- usage, and what is kept -------------------------------------------------------------------------------------
