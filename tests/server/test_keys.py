@@ -242,10 +242,10 @@ def test_models_are_listed_as_far_as_the_rules_go(keyed: Keyed) -> None:
 @pytest.fixture(scope="module", params=PROVIDERS)
 def work(request: pytest.FixtureRequest, keyed_gateway: Keyed) -> Iterator[tuple[str, Served, str, str]]:
     """A provider, and what one key has there: a file and an ended batch."""
-    provider, mine = request.param, keyed_gateway.holder()
+    provider, mine = request.param, replace(keyed_gateway.holder(), opened=[])
     file, batch = upload(mine, provider), create(mine, provider)
     ended(mine, batch)
-    yield provider, replace(mine, opened=[]), file, batch
+    yield provider, mine, file, batch
     mine.close()
 
 

@@ -4,6 +4,7 @@ import runpy
 import time
 from pathlib import Path
 
+import anthropic
 import pytest
 
 from bifrost_cli.providers import PROVIDERS
@@ -38,7 +39,14 @@ def run(script: str, served: Served, provider: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("BIFROST_KEY", served.key)
     monkeypatch.setenv("PROVIDER", provider)
     monkeypatch.setenv("MODEL", MODELS[provider])
-    runpy.run_path(str(SCRIPTS[0].parent / script), run_name="__main__")
+    close(runpy.run_path(str(SCRIPTS[0].parent / script), run_name="__main__"))
+
+
+def close(names: dict[str, object]) -> None:
+    """A script's clients, which would end with its process, and else whenever the collector comes by."""
+    for value in names.values():
+        if isinstance(value, anthropic.Anthropic):
+            value.close()
 
 
 def test_each_script_is_known() -> None:
