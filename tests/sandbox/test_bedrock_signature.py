@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,8 +70,9 @@ def test_the_environment_is_enough(instant: Any, monkeypatch: pytest.MonkeyPatch
     for name, value in environment(instant.url).items():
         monkeypatch.setenv(name, value)
     session = boto3.Session()
-    assert session.client("bedrock").list_model_invocation_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert session.client("s3").head_bucket(Bucket="bifrost-sandbox")["BucketRegion"] == "us-east-1"
+    with closing(session.client("bedrock")) as control, closing(session.client("s3")) as s3:
+        assert control.list_model_invocation_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert s3.head_bucket(Bucket="bifrost-sandbox")["BucketRegion"] == "us-east-1"
 
 
 @pytest.mark.parametrize("service", ["control", "runtime"])
