@@ -5,6 +5,7 @@ Ids go in and come out as ids that route themselves (`openai:batch_abc`).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -196,7 +197,8 @@ class Bifrost:
         ref = self._file(file_id)
         return Plan.of_file(self.adapter(ref.provider), ref.native, endpoint)
 
-    def submission(
+    @asynccontextmanager
+    async def submission(
         self,
         plan: Plan,
         *,
@@ -204,16 +206,19 @@ class Bifrost:
         anew: bool = False,
         parent: str | None = None,
         within: float | None = None,
-    ) -> Submission:
-        """The run of a plan, new or taken up where it was left; a context manager (see Submission).
+    ) -> AsyncIterator[Submission]:
+        """The run of a plan, new or taken up where it was left, for as long as it is in hand (see Submission).
 
         Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing; `parent` is the id
         of the batch whose failed requests these are. With `within`, a run of the same requests that another process
         holds is waited for, and one that was closed no more than so many seconds ago is given again.
         """
         addresses = {name: self.address(name) for name in {part.key.provider for part in plan.parts}}
-        run = self.journal.begin(plan, addresses, key=key, anew=anew, parent=parent, within=within, owner=self.owner)
-        return Submission(plan, run, self.journal, self.ready)
+        run = await self.journal.begin(
+            plan, addresses, key=key, anew=anew, parent=parent, within=within, owner=self.owner
+        )
+        async with Submission(plan, run, self.journal, self.ready) as submission:
+            yield submission
 
     async def create_batch(
         self, plan: Plan, *, key: str | None = None, on_created: Created | None = None, on_sent: Sent | None = None

@@ -1,19 +1,23 @@
 """Changes that many tasks want at once: those that come while the disk is waited for go there together, after that."""
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bifrost_cli.core.database import Database
+from bifrost_cli.errors import BifrostError
+
+T = TypeVar("T")
 
 
-class Change(NamedTuple):
-    """A statement with its values; `lasting` where it must be on disk when it is `done`."""
+class Wanted(NamedTuple):
+    """A change; `lasting` where it must be on disk when it is `done`."""
 
-    statement: str
-    values: tuple[Any, ...]
+    change: Callable[[sqlite3.Connection], Any]
     lasting: bool
-    done: asyncio.Future[None]
+    done: asyncio.Future[Any]
 
 
 class Commits:
@@ -24,19 +28,30 @@ class Commits:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._waiting: list[Change] = []
+        self._waiting: list[Wanted] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: ThreadPoolExecutor | None = None
 
-    async def make(self, statement: str, values: tuple[Any, ...], *, lasting: bool) -> None:
-        """Make a change. Raises ConfigError where the file cannot be used."""
+    async def make(self, change: Callable[[sqlite3.Connection], T], *, lasting: bool) -> T:
+        """What a change gives, once it is made. Raises ConfigError where the file cannot be used.
+
+        A change may refuse with a BifrostError, raised here, as long as it has written nothing: others go on.
+        """
         loop = asyncio.get_running_loop()
-        change = Change(statement, values, lasting, loop.create_future())
-        self._waiting.append(change)
+        done: asyncio.Future[T] = loop.create_future()
+        self._waiting.append(Wanted(change, lasting, done))
         if self._loop is not loop:  # Nothing is under way, or it was in a loop that is no more.
             self._loop = loop
             self._begin(loop)
-        await change.done
+        return await done
+
+    async def execute(self, statement: str, values: tuple[Any, ...], *, lasting: bool) -> None:
+        """Make a change of one statement."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(statement, values)
+
+        await self.make(change, lasting=lasting)
 
     def close(self) -> None:
         """End the thread, once it has made what it was given."""
@@ -45,31 +60,41 @@ class Commits:
         self._thread = self._loop = None
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        changes, self._waiting = self._waiting, []
+        wanted, self._waiting = self._waiting, []
         self._thread = self._thread or ThreadPoolExecutor(1, "bifrost-commits")
-        made = loop.run_in_executor(self._thread, self._commit, changes)
-        made.add_done_callback(lambda made: self._end(loop, changes, made))
+        made = loop.run_in_executor(self._thread, self._commit, wanted)
+        made.add_done_callback(lambda made: self._end(loop, wanted, made))
 
-    def _commit(self, changes: list[Change]) -> None:
-        lasting = any(change.lasting for change in changes)
+    def _commit(self, wanted: list[Wanted]) -> list[Any]:
+        """What each gives, or the error that it refuses with."""
+        lasting = any(each.lasting for each in wanted)
         with self.database.write() if lasting else self.database.note() as db:
-            for change in changes:
-                db.execute(change.statement, change.values)
+            return [_outcome(each, db) for each in wanted]
 
-    def _end(self, loop: asyncio.AbstractEventLoop, changes: list[Change], made: asyncio.Future[None]) -> None:
+    def _end(self, loop: asyncio.AbstractEventLoop, wanted: list[Wanted], made: asyncio.Future[list[Any]]) -> None:
         if self._waiting:
             self._begin(loop)
         else:
             self._loop = None
-        for change in changes:
-            if not change.done.done():
-                _pass_on(made, change.done)
+        failure = asyncio.CancelledError() if made.cancelled() else made.exception()
+        outcomes = [failure] * len(wanted) if failure else made.result()
+        for each, outcome in zip(wanted, outcomes, strict=True):
+            _pass_on(outcome, each.done)
 
 
-def _pass_on(made: asyncio.Future[None], done: asyncio.Future[None]) -> None:
-    if made.cancelled():
+def _outcome(wanted: Wanted, db: sqlite3.Connection) -> Any:
+    try:
+        return wanted.change(db)
+    except BifrostError as error:
+        return error
+
+
+def _pass_on(outcome: Any, done: asyncio.Future[Any]) -> None:
+    if done.done():
+        return  # Who asked was cancelled.
+    if isinstance(outcome, asyncio.CancelledError):
         done.cancel()
-    elif error := made.exception():
-        done.set_exception(error)
+    elif isinstance(outcome, BaseException):
+        done.set_exception(outcome)
     else:
-        done.set_result(None)
+        done.set_result(outcome)

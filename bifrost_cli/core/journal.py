@@ -5,8 +5,7 @@ asked; the same requests given again take up an open run that no living process 
 follow an id; deleting it loses safety, not batches. Beside the database lie the `custom_id`s of each run (`kept_ids`).
 """
 
-import fcntl
-import os
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +19,16 @@ import orjson
 from bifrost_cli.core.commits import Commits
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KeptIds
+from bifrost_cli.core.locks import Lock
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.errors import ConfigError, ConflictError
 
 RESUMABLE_HOURS = 48
+TRIED_EVERY = 0.05
+"""Seconds between looks whether another has let a run go."""
+AT_ONCE = 1024 * 1024
+"""Bytes of a plan that are read without a thread."""
 State = Literal["planned", "intended", "unknown", "refused", "created", "absent"]
 
 
@@ -57,6 +61,7 @@ class PartRecord:
 
 
 PART = ", ".join(column.name for column in fields(PartRecord))
+INSERT_PART = f"INSERT INTO parts ({PART}) VALUES ({', '.join('?' for _ in fields(PartRecord))})"
 
 
 @dataclass
@@ -67,18 +72,18 @@ class Run:
     created_at: float
     resumed: bool
     parts: list[PartRecord]
-    _lock: int = field(repr=False)
+    _lock: Lock = field(repr=False)
 
     def release(self) -> None:
         """Let another process take it up."""
-        os.close(self._lock)
+        self._lock.release()
 
 
 class Found(NamedTuple):
     """A run that is there already; without a lock it is still to be waited for."""
 
     run: str
-    lock: int | None
+    lock: Lock | None
 
 
 class OpenIntent(NamedTuple):
@@ -108,7 +113,7 @@ class Journal:
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
-    def begin(
+    async def begin(
         self,
         plan: Plan,
         addresses: dict[str, str],
@@ -128,21 +133,27 @@ class Journal:
         the batch that these are a retry of. Runs of another `owner`, a virtual key's id, are never the same. Raises
         ConflictError where the key was used for other requests, ConfigError where the journal cannot be written.
         """
-        fingerprint = _of(owner, plan.fingerprint(addresses))
-        with self.database.note() as db:  # The disk is waited for once, when its first part is `intended`.
+        fingerprint = _of(owner, await _fingerprint(plan, addresses))
+
+        def begun(db: sqlite3.Connection) -> Run | Found:
             if key:
                 found = self._of_key(db, key, owner, fingerprint)
             elif within is not None:
                 found = self._of_late(db, fingerprint, within)
             else:
                 found = None if anew else self._of_requests(db, fingerprint)
-            if found is None:
-                return self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
-        # Whoever holds it must be able to write while this process waits for it.
-        lock = self._lock(found.run, wait=True) if found.lock is None else found.lock
-        assert lock is not None
+            return found or self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
+
+        run = await self.commits.make(begun, lasting=False)  # The disk is waited for once, when a part is `intended`.
+        return run if isinstance(run, Run) else await self._taken_up(run)
+
+    async def _taken_up(self, found: Found) -> Run:
+        """A run that is there already, once nobody else has it."""
+        lock = found.lock
+        while lock is None and (lock := self._lock(found.run)) is None:  # noqa: ASYNC110 (of other processes)
+            await asyncio.sleep(TRIED_EVERY)  # A thread that waits for a lock could not be told to stop.
         with self.database.read() as db:
-            created_at = db.execute("SELECT created_at FROM runs WHERE id = ?", (found.run,)).fetchone()[0]
+            (created_at,) = db.execute("SELECT created_at FROM runs WHERE id = ?", (found.run,)).fetchone()
             return Run(found.run, created_at, True, self._parts(db, "run = ?", (found.run,)), lock)
 
     def _of_key(self, db: sqlite3.Connection, key: str, owner: str | None, fingerprint: str) -> "Found | None":
@@ -191,13 +202,13 @@ class Journal:
         options = orjson.dumps(plan.options).decode()
         row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options, owner)
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        rows = [
-            (run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model, part.key.endpoint,
-             part.requests, "planned", None, None, now)
+        parts = [
+            PartRecord(run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model,
+                       part.key.endpoint, part.requests, "planned", None, None, now)
             for part in plan.parts
         ]  # fmt: skip
-        db.executemany(f"INSERT INTO parts ({PART}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        return Run(run, now, False, self._parts(db, "run = ?", (run,)), lock)
+        db.executemany(INSERT_PART, [tuple(vars(part).values()) for part in parts])
+        return Run(run, now, False, parts, lock)
 
     async def mark(
         self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None
@@ -208,7 +219,7 @@ class Journal:
         part.state, part.native, part.error = state, native, error
         if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
             part.changed_at = time.time()
-        await self.commits.make(
+        await self.commits.execute(
             "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
             " WHERE run = ? AND position = ?",
             (part.attempt, state, native, error, part.changed_at, part.run, part.position),
@@ -217,7 +228,7 @@ class Journal:
 
     async def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
-        await self.commits.make("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run), lasting=False)
+        await self.commits.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run), lasting=False)
 
     async def close_of(self, parts: Sequence[Ref]) -> None:
         """Close the run that these batches are of, if it is this journal's."""
@@ -308,25 +319,23 @@ class Journal:
 
     # -- disk ---------------------------------------------------------------------------------------------------
 
-    def _lock(self, run: str, *, wait: bool = False) -> int | None:
-        """A lock that the system lets go when this process ends, however it ends; None where another holds it.
+    def _lock(self, run: str) -> Lock | None:
+        """A run's lock; None where another holds it.
 
         It is on the file of the run's ids: one of its own, made and removed at each create, costs the file system more
         than all else that a create writes.
         """
-        handle = self.ids.handle(run)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        return handle
+        return Lock.take(self.ids.handle(run))
 
     def _is_held(self, run: str) -> bool:
-        lock = self._lock(run)
-        if lock is not None:
-            os.close(lock)
-        return lock is None
+        return self._lock(run) is None
+
+
+async def _fingerprint(plan: Plan, addresses: dict[str, str]) -> str:
+    """A plan's, in a thread where there is much to read."""
+    if sum(part.size for part in plan.parts) > AT_ONCE:
+        return await asyncio.to_thread(plan.fingerprint, addresses)
+    return plan.fingerprint(addresses)
 
 
 def _of(owner: str | None, text: str) -> str:

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from starlette.responses import Response
 
-from bifrost_cli.core.submit import Submission
+from bifrost_cli.core.plan import Plan
 from bifrost_cli.errors import InvalidRequestError, PendingError, Problem
 from bifrost_cli.models import Batch, BatchResult
 from bifrost_cli.server import bodies, pages
@@ -17,36 +17,33 @@ from bifrost_cli.server.messages import tolerated
 from bifrost_cli.server.spans import JsonError, Walker
 from bifrost_cli.server.stream import Stream, begun, blocks_of
 
+AT_ONCE = 128 * 1024
+"""Bytes of a body that are planned without a thread: that takes two or three milliseconds, and a thread of Python's
+holds up the others for as long, and longer for the change."""
 Lines = Iterator[tuple[int, dict[str, Any] | Problem]]
 
 
 async def create(call: Call) -> Response:
     """`POST /v1/messages/batches`"""
     with bodies.kept() as body:
-        digest = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
+        size, digest = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
         caller = call.caller
         same = (call.bifrost.owner, caller.key, digest, caller.provider, caller.context)
-        batch = await call.gateway.creates.once(same, lambda: _create(call, body))
+        batch = await call.gateway.creates.once(same, lambda: _create(call, body, size))
     call.gateway.background.start(batch.id)
     return answer(shown(call, batch))
 
 
-async def _create(call: Call, body: IO[bytes]) -> Batch:
-    """In a thread until it is sent: there may be much to encode, and another process to be waited for."""
-    submission = await asyncio.to_thread(_begun, call, body)
-    with submission.plan:
-        async with submission:
+async def _create(call: Call, body: IO[bytes], size: int) -> Batch:
+    plan = _planned(call, body) if size <= AT_ONCE else await asyncio.to_thread(_planned, call, body)
+    within = RETRIES_WITHIN if call.caller.retry else 0.0
+    with plan:
+        async with call.bifrost.submission(plan, key=call.caller.key, within=within) as submission:
             return await submission.create()
 
 
-def _begun(call: Call, body: IO[bytes]) -> Submission:
-    plan = call.bifrost.plan_batch(_requests(body), source="serve", defaults={}, unit="requests")
-    within = RETRIES_WITHIN if call.caller.retry else 0.0
-    try:
-        return call.bifrost.submission(plan, key=call.caller.key, within=within)
-    except BaseException:
-        plan.close()
-        raise
+def _planned(call: Call, body: IO[bytes]) -> Plan:
+    return call.bifrost.plan_batch(_requests(body), source="serve", defaults={}, unit="requests")
 
 
 def _requests(stream: IO[bytes]) -> Lines:

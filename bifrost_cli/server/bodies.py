@@ -50,14 +50,15 @@ def kept() -> IO[bytes]:
     return SpooledTemporaryFile(IN_MEMORY)
 
 
-async def save(request: Request, file: IO[bytes], limit: int) -> str:
-    """Write the body to a file, which is then at its beginning; gives its digest."""
+async def save(request: Request, file: IO[bytes], limit: int) -> tuple[int, str]:
+    """Write the body to a file, which is then at its beginning; gives its length and its digest."""
     digest = blake2b(digest_size=16)
     async for block in limited(request, limit):
         file.write(block)
         digest.update(block)
+    size = file.tell()
     file.seek(0)
-    return digest.hexdigest()
+    return size, digest.hexdigest()
 
 
 def _too_large(limit: int) -> TooLargeError:

@@ -100,7 +100,7 @@ class Call:
     @property
     def base(self) -> str:
         """The address of the API as the caller sees it, up to `/v1`."""
-        headers, scheme = self.request.headers, self.request.url.scheme
+        headers, scheme = self.request.headers, self.request.scope["scheme"]
         mount = self.request.scope["path"].partition("/v1/")[0]
         return f"{origin(headers, scheme, self.gateway.public_url)}{mount}/v1"
 

@@ -50,13 +50,13 @@ def plan(count: int = 5, model: str = "m") -> Plan:
     return Bifrost(Config(environ={}), "small").plan_batch(enumerate(lines, 1), source="in.jsonl", defaults={})
 
 
-def begun(journal: Journal, given: Plan, **options: Any) -> Run:
-    return journal.begin(given, ADDRESS, **options)
+async def begun(journal: Journal, given: Plan, **options: Any) -> Run:
+    return await journal.begin(given, ADDRESS, **options)
 
 
 async def created(journal: Journal, given: Plan, *natives: str) -> Run:
     """A run whose parts exist under these ids."""
-    run = begun(journal, given)
+    run = await begun(journal, given)
     for part, native in zip(run.parts, natives, strict=True):
         await journal.mark(part, "created", native=native)
     return run
@@ -70,9 +70,9 @@ def rows(journal: Journal, query: str) -> list[Any]:
 # -- what is recorded --------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journal) -> None:
+async def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given)
+        run = await begun(journal, given)
     assert [(part.position, part.state, part.requests, part.model) for part in run.parts] == [
         (0, "planned", 3, "m"),
         (1, "planned", 2, "m"),
@@ -83,7 +83,7 @@ def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journa
 
 async def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journal) -> None:
     with plan() as given:
-        first, second = begun(journal, given), begun(journal, given, anew=True)
+        first, second = await begun(journal, given), await begun(journal, given, anew=True)
     tags = [part.tag for part in (*first.parts, *second.parts)]
     await journal.mark(first.parts[0], "refused")
     await journal.mark(first.parts[0], "planned")
@@ -94,7 +94,7 @@ async def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journa
 
 async def test_each_state_is_kept_and_only_two_are_open(journal: Journal) -> None:
     with plan() as given:
-        part = begun(journal, given).parts[0]
+        part = (await begun(journal, given)).parts[0]
     for state in ("planned", "intended", "unknown", "refused", "created", "absent"):
         await journal.mark(part, state, native="n" if state == "created" else None, error="why")
         [row] = rows(journal, "SELECT state, native, error FROM parts WHERE position = 0")
@@ -104,7 +104,7 @@ async def test_each_state_is_kept_and_only_two_are_open(journal: Journal) -> Non
 
 async def test_the_time_of_an_unknown_outcome_stays_that_of_its_create(journal: Journal) -> None:
     with plan() as given:
-        part = begun(journal, given).parts[0]
+        part = (await begun(journal, given)).parts[0]
     await journal.mark(part, "intended")
     left = part.changed_at
     await asyncio.sleep(0.01)
@@ -114,9 +114,9 @@ async def test_the_time_of_an_unknown_outcome_stays_that_of_its_create(journal: 
     assert part.changed_at > left
 
 
-def test_the_folder_is_the_users_alone(journal: Journal) -> None:
+async def test_the_folder_is_the_users_alone(journal: Journal) -> None:
     with plan() as given:
-        begun(journal, given)
+        await begun(journal, given)
     assert stat.S_IMODE(journal.folder.stat().st_mode) == 0o700
 
 
@@ -125,10 +125,10 @@ def test_the_folder_is_the_users_alone(journal: Journal) -> None:
 
 async def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given)
+        run = await begun(journal, given)
         await journal.mark(run.parts[0], "created", native="n")
         run.release()
-        again = begun(journal, given)
+        again = await begun(journal, given)
     assert (again.id, again.resumed) == (run.id, True)
     assert [part.state for part in again.parts] == ["created", "planned"]
 
@@ -136,41 +136,47 @@ async def test_the_same_requests_take_up_a_run_that_was_left_open(journal: Journ
 @pytest.mark.parametrize("reason", ["held", "closed", "anew", "other requests", "another address"])
 async def test_a_run_is_not_taken_up_when_it_should_not_be(journal: Journal, reason: str) -> None:
     with plan() as given, plan(4) as other:
-        run = begun(journal, given)
+        run = await begun(journal, given)
         if reason == "closed":
             await journal.close(run.id)
         if reason != "held":
             run.release()
         addresses = {"small": "http://b.example"} if reason == "another address" else ADDRESS
         chosen = other if reason == "other requests" else given
-        again = journal.begin(chosen, addresses, anew=reason == "anew")
+        again = await journal.begin(chosen, addresses, anew=reason == "anew")
     assert (again.id != run.id, again.resumed) == (True, False)
 
 
-def test_a_run_of_long_ago_is_not_taken_up(journal: Journal) -> None:
+async def test_a_run_of_long_ago_is_not_taken_up(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given)
+        run = await begun(journal, given)
         run.release()
         rows(journal, "UPDATE runs SET created_at = created_at - 49 * 3600")
-        assert begun(journal, given).id != run.id
+        assert (await begun(journal, given)).id != run.id
 
 
-def test_a_process_that_was_killed_leaves_its_run_to_the_next(journal: Journal) -> None:
-    begin = "run = journal.begin(given, ADDRESS); asyncio.run(journal.mark(run.parts[0], 'intended'))"
-    process = in_process(journal, f"{begin}; print(run.id, flush=True); os._exit(9)")
+async def test_a_process_that_was_killed_leaves_its_run_to_the_next(journal: Journal) -> None:
+    script = (
+        "async def create():\n"
+        "    run = await journal.begin(given, ADDRESS)\n"
+        "    await journal.mark(run.parts[0], 'intended')\n"
+        "    print(run.id, flush=True); os._exit(9)\n"
+        "asyncio.run(create())\n"
+    )
+    process = in_process(journal, script)
     killed = process.communicate()[0].strip()
     assert process.returncode == 9
     [intent] = journal.open_intents()
     assert (intent.part.run, intent.part.position, intent.source) == (killed, 0, "in.jsonl")
     with plan() as given:
-        run = begun(journal, given)
+        run = await begun(journal, given)
     assert (run.id, run.resumed) == (killed, True)
     assert [part.state for part in run.parts] == ["intended", "planned"]
 
 
 async def test_the_intents_of_a_living_process_are_not_open(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given)
+        run = await begun(journal, given)
     await journal.mark(run.parts[0], "intended")
     assert journal.open_intents() == []
     run.release()
@@ -181,29 +187,49 @@ async def test_the_intents_of_a_living_process_are_not_open(journal: Journal) ->
 
 async def test_a_key_gives_its_run_again_however_it_ended(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given, key="k")
+        run = await begun(journal, given, key="k")
         await journal.close(run.id)
         run.release()
-        again = begun(journal, given, key="k")
+        again = await begun(journal, given, key="k")
     assert (again.id, again.resumed) == (run.id, True)
 
 
-def test_a_key_is_refused_for_other_requests(journal: Journal) -> None:
+async def test_a_key_is_refused_for_other_requests(journal: Journal) -> None:
     with plan() as given, plan(4) as other:
-        begun(journal, given, key="k").release()
+        (await begun(journal, given, key="k")).release()
         with pytest.raises(ConflictError, match="The idempotency key 'k' was used for other requests"):
-            begun(journal, other, key="k")
+            await begun(journal, other, key="k")
 
 
 async def test_a_key_waits_until_its_holder_is_done(journal: Journal) -> None:
     with plan() as given:
-        run = begun(journal, given, key="k")
-        waiting = asyncio.create_task(asyncio.to_thread(begun, journal, given, key="k"))
+        run = await begun(journal, given, key="k")
+        waiting = asyncio.create_task(begun(journal, given, key="k"))
         await asyncio.sleep(0.2)
         await journal.mark(run.parts[0], "created", native="n")
         run.release()
         again = await waiting
     assert again.parts[0].native == "n"
+
+
+async def test_a_run_is_let_go_where_its_task_was_cancelled_meanwhile(journal: Journal) -> None:
+    with plan() as given:
+        cancelled = asyncio.create_task(begun(journal, given, key="k"))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        run = await asyncio.wait_for(begun(journal, given, key="k"), 5)
+    assert run.resumed
+
+
+async def test_waiting_for_a_key_can_be_given_up(journal: Journal) -> None:
+    with plan() as given:
+        run = await begun(journal, given, key="k")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(begun(journal, given, key="k"), 0.1)
+        run.release()
+        assert (await asyncio.wait_for(begun(journal, given, key="k"), 5)).id == run.id
 
 
 # -- many at once ------------------------------------------------------------------------------------------------
@@ -212,14 +238,15 @@ async def test_a_key_waits_until_its_holder_is_done(journal: Journal) -> None:
 def test_many_processes_write_at_once_and_nothing_is_lost(journal: Journal) -> None:
     script = (
         "print('ready', flush=True); sys.stdin.readline()\n"
+        "async def create():\n"
+        "    run = await journal.begin(given, ADDRESS, anew=True)\n"
+        "    for part in run.parts:\n"
+        "        await journal.mark(part, 'intended')\n"
+        "        await journal.mark(part, 'created', native=part.tag)\n"
+        "    await journal.close(run.id)\n"
+        "    run.release()\n"
         "for turn in range(4):\n"
-        "    run = journal.begin(given, ADDRESS, anew=True)\n"
-        "    async def create():\n"
-        "        for part in run.parts:\n"
-        "            await journal.mark(part, 'intended')\n"
-        "            await journal.mark(part, 'created', native=part.tag)\n"
-        "        await journal.close(run.id)\n"
-        "    asyncio.run(create()); run.release()\n"
+        "    asyncio.run(create())\n"
     )
     processes = [in_process(journal, script) for _ in range(3)]
     for process in processes:
@@ -290,7 +317,7 @@ async def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
         run = await created(journal, given, "n0")
         [path] = journal.folder.glob("ids/*.gz")
         os.utime(path, (time.time() - 61 * 86_400,) * 2)
-        begun(Journal(journal.database), other)
+        await begun(Journal(journal.database), other)
     assert journal.inputs([Ref("small", "n0")]) is None
     assert not (journal.folder / "ids" / f"{run.id}.gz").exists()
 
@@ -298,19 +325,19 @@ async def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
 # -- folders that do not serve -----------------------------------------------------------------------------------
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_variable(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_named_with_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with plan() as given, pytest.raises(ConfigError) as caught:
-        begun(Journal(Database(tmp_path / "file" / "state")), given)
+        await begun(Journal(Database(tmp_path / "file" / "state")), given)
     assert str(tmp_path / "file" / "state") in caught.value.message
     assert "BIFROST_HOME" in str(caught.value.hint)
 
 
-def test_a_damaged_journal_stops_a_create(journal: Journal) -> None:
+async def test_a_damaged_journal_stops_a_create(journal: Journal) -> None:
     journal.folder.mkdir()
     journal.database.path.write_bytes(b"this is no database" * 100)
     with plan() as given, pytest.raises(ConfigError, match="cannot be used"):
-        begun(journal, given)
+        await begun(journal, given)
 
 
 def test_a_damaged_journal_stops_nobody_from_following_an_id(journal: Journal) -> None:
