@@ -27,7 +27,7 @@ def _nested(depth: int) -> bytes:
 
 SHALLOW = re.compile(_nested(DEEPEST), re.DOTALL)
 TEXT = re.compile(STRING, re.DOTALL)
-BOUNDARY = re.compile(rb'\}[ \t\r\n]*+,[ \t\r\n]*+\{[ \t\r\n]*+"(?:custom_id|params)"')
+BOUNDARY = re.compile(rb'\}[ \t\r\n]*+,[ \t\r\n]*+(?=\{[ \t\r\n]*+"(?:custom_id|params)")')
 """What stands between two requests. It cannot be in a string, where a quote has a backslash before it. It can be inside
 a request; but what is before it is then no whole object, which the parser tells."""
 
@@ -69,22 +69,24 @@ class Walker:
         self.at += 1
         more = self._next() != b"]"
         while more:
+            yield from self._bounded()
             yield self.value()
             more = self._more(b"]")
         self._expect(b"]")
 
+    def _bounded(self) -> Iterator[Any]:
+        """The items from here on that the next one's beginning bounds: each is what stands before it."""
+        while found := BOUNDARY.search(self.data, self.at):
+            try:
+                value = orjson.loads(self.data[self.at : found.start() + 1])
+            except orjson.JSONDecodeError:
+                return  # The boundary is within the item, or the item is no JSON, which is told by who reads it whole.
+            self.at = found.end()
+            yield value
+
     def value(self) -> Any:
         """The value that comes next, parsed."""
         first = self._next()
-        if first == b"{" and (found := BOUNDARY.search(self.data, self.at)):
-            text = self.data[self.at : found.start() + 1]
-            try:
-                value = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                pass  # The boundary is not this value's, or the value is no JSON, which is then said below.
-            else:
-                self.at = found.start() + 1
-                return value
         while (end := self._end(first)) is None:
             self._read()
         text, self.at = self.data[self.at : end], end
