@@ -96,17 +96,19 @@ def strangers(modules: Iterable[str], *, exactly: Iterable[str] = (), within: It
     ]
 
 
+CONTRACT = ("providers", "providers.base", "providers.encoder")
+
 # -- who imports whom --------------------------------------------------------------------------------------------
 
 
 def test_the_core_imports_the_contract_and_the_registry_and_never_a_provider() -> None:
-    allowed = ("errors", "models", "config", "bodies", "transport", "providers", "providers.base")
+    allowed = ("errors", "models", "config", "bodies", "transport", *CONTRACT)
     assert strangers(below("bifrost_cli.core"), exactly=allowed, within=["core"]) == []
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_provider_imports_the_contract_and_its_own_folder(name: str) -> None:
-    shared = ("providers.base", "providers.checks", "providers.kept", "providers.events")
+    shared = ("providers.base", "providers.checks", "providers.encoder", "providers.events")
     allowed = ("errors", "models", "config", "repeats", "bodies", "transport", "sse", *shared)
     assert strangers(below(f"bifrost_cli.providers.{name}"), exactly=allowed, within=[f"providers.{name}"]) == []
 
@@ -119,9 +121,9 @@ def test_the_contract_and_what_it_stands_on_import_no_provider_and_no_core() -> 
     assert strangers(["bifrost_cli.repeats"], exactly=["errors"]) == []
     assert strangers(["bifrost_cli.providers"]) == []
     assert strangers(["bifrost_cli.config"], exactly=["errors", "providers"]) == []
-    assert (
-        strangers(["bifrost_cli.providers.base"], exactly=["errors", "models", "config", "bodies", "transport"]) == []
-    )
+    assert strangers(["bifrost_cli.providers.encoder"], exactly=["errors"]) == []
+    stands_on = ("errors", "models", "config", "bodies", "transport", "providers.encoder")
+    assert strangers(["bifrost_cli.providers.base"], exactly=stands_on) == []
 
 
 @pytest.mark.parametrize("name", ["cli", "server"])

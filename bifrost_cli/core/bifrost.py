@@ -19,7 +19,7 @@ from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal
 from bifrost_cli.core.order import in_order
 from bifrost_cli.core.paging import ListPage, named, page, walk
-from bifrost_cli.core.plan import Plan, Planner, Skip
+from bifrost_cli.core.plan import Admit, Plan, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.submit import Created, Sent, Submission
@@ -189,8 +189,10 @@ class Bifrost:
         planner = Planner(self.adapter, route, defaults, unit, skip, self._admit, self.context.drop)
         return planner.plan(lines, Plan(source, path, options))
 
-    def _admit(self, provider: str, params: dict[str, Any]) -> None:
-        """Whether this session may ask a provider for that: it may. Raises ForbiddenError or NotFoundError if not."""
+    @property
+    def _admit(self) -> Admit | None:
+        """What refuses requests that this session may not make; it may make all."""
+        return None
 
     def plan_file(self, file_id: str, *, endpoint: str = "") -> Plan:
         """The plan of a batch from a file that was uploaded in the provider's own form."""
@@ -384,11 +386,12 @@ class Bifrost:
             raise UsageError("model: must be the name of a model.")
         provider, model = refs.route(model, given=self.given, default=self.default)
         params = {name: value for name, value in params.items() if name != "stream"} | {"model": model}
-        if provider != HOME and (wrong := (jsonl.check_params(params) if checked else None)):
+        if provider != HOME and (wrong := (jsonl.check_settings(params) if checked else None)):
             raise UsageError(wrong)
         if provider != HOME and (wrong := jsonl.check_messages(params.get("messages"))):
             raise UsageError(wrong)
-        self._admit(provider, params)
+        if self._admit:
+            self._admit(provider, params)
         return provider, params
 
     def _able(self, provider: str, capability: str) -> Provider:

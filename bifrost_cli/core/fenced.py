@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.paging import ListPage
+from bifrost_cli.core.plan import Admit
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit
 from bifrost_cli.core.tenants import Key, Tenants
@@ -51,7 +52,12 @@ class Fenced(Bifrost):
             allowed = ", ".join(self.key.providers)
             raise ForbiddenError(f"The key '{self.key.name}' may not use the provider {name}; it may use: {allowed}.")
 
-    def _admit(self, provider: str, params: dict[str, Any]) -> None:
+    @property
+    def _admit(self) -> Admit:
+        return self._check
+
+    def _check(self, provider: str, params: dict[str, Any]) -> None:
+        """Raises ForbiddenError or NotFoundError where the key may not ask a provider for that."""
         self._allow_provider(provider)
         adapter = self.adapter(provider)
         for model in adapter.models_used(params):

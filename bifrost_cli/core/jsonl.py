@@ -20,7 +20,7 @@ def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int
 
     Blank lines are passed over; a BOM and CRLF are accepted; a line above `longest` bytes is not held in memory.
     """
-    number, readline, most = 0, stream.readline, longest + 1
+    number, readline, loads, most = 0, stream.readline, orjson.loads, longest + 1
     while line := readline(most):
         number += 1
         if len(line) > longest:
@@ -29,55 +29,51 @@ def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int
             continue
         if number == 1:
             line = line.removeprefix(BOM)
-        if line and not line.isspace():
-            yield number, parse(line, number)
-
-
-def parse(line: bytes, number: int) -> dict[str, Any] | Problem:
-    """The JSON object on a line."""
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return Problem(number, None, _why(line, error))
-    if isinstance(value, dict):
-        return value
-    return Problem(number, None, f"a line must be a JSON object, this is {kind(value)}")
+        try:
+            value = loads(line)
+        except orjson.JSONDecodeError as error:
+            if line.strip():
+                yield number, Problem(number, None, _why(line, error))
+            continue
+        if type(value) is not dict:
+            value = Problem(number, None, f"a line must be a JSON object, this is {kind(value)}")
+        yield number, value
 
 
 def check(line: dict[str, Any]) -> str | None:
-    """What is wrong with a canonical request's shape, or None. What is inside `params` is the adapter's to judge."""
+    """What is wrong with a canonical request's shape, or None; what is inside `params` is for the checks below."""
     custom_id, params = line.get("custom_id"), line.get("params")
-    if not isinstance(custom_id, str):
+    if type(custom_id) is not str:
         return _no_custom_id(custom_id, params)
     if not _is_custom_id(custom_id):
         return "custom_id must be 1 to 64 characters of a-z A-Z 0-9 _ -"
-    if not isinstance(params, dict):
+    if type(params) is not dict:
         return "params is missing" if params is None else f"params must be an object, this is {kind(params)}"
     if len(line) > 2:
         unknown = next(name for name in line if name not in ("custom_id", "params"))
         return f"unknown member '{unknown}' beside custom_id and params"
-    return check_params(params)
+    return None
 
 
-def check_params(params: dict[str, Any]) -> str | None:
-    """What is wrong with the members that every request has, or None."""
+def check_settings(params: dict[str, Any]) -> str | None:
+    """What is wrong with the settings that every request has, or None."""
     model, limit = params.get("model"), params.get("max_tokens")
-    if not isinstance(model, str) or not model:
+    if type(model) is not str or not model:
         return _absent("model", model, "a non-empty string", "--model gives one to lines that lack it")
     if type(limit) is not int or limit < 1:
         hint = "--max-tokens gives one to lines that lack it"
         return _absent("max_tokens", limit, "a whole number above 0", hint)
     if params.get("stream"):
         return "stream: a batch cannot stream; leave it out"
-    return check_messages(params.get("messages"))
+    return None
 
 
 def check_messages(messages: Any) -> str | None:
     """What is wrong with the shape of a conversation, or None."""
-    if not isinstance(messages, list) or not messages:
+    if type(messages) is not list or not messages:
         return _absent("messages", messages, "a non-empty list")
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+        if type(message) is not dict or type(message.get("role")) is not str or "content" not in message:
             return f"messages.{messages.index(message)} must be an object with role and content"
     return None
 

@@ -8,7 +8,6 @@ import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -19,6 +18,7 @@ from bifrost_cli.bodies import Source
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.balance import balance
 from bifrost_cli.core.ids import Ids, Marks, Numbers
+from bifrost_cli.core.kept import Kept
 from bifrost_cli.core.spool import Spool, Spools
 from bifrost_cli.errors import (
     BifrostError,
@@ -29,12 +29,11 @@ from bifrost_cli.errors import (
     UnsupportedError,
     UsageError,
 )
-from bifrost_cli.models import Request
 from bifrost_cli.providers import HOME, PROVIDERS, load
-from bifrost_cli.providers.base import Line, Provider
+from bifrost_cli.providers.base import Provider
+from bifrost_cli.providers.encoder import Encoder, Line
 
 SHOWN_PROBLEMS = 20
-MODELS = 1024
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
@@ -196,7 +195,7 @@ class Planner:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unit: str = "line"
     skip: Skip | None = None
-    admit: Admit = lambda provider, params: None
+    admit: Admit | None = None
     drop: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
@@ -204,7 +203,7 @@ class Planner:
     _ids: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
-        self._target = lru_cache(MODELS)(self._find_target)
+        self._encoders = Kept(self._encoder)
 
     def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], plan: Plan) -> Plan:
         """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
@@ -248,7 +247,7 @@ class Planner:
             self._report(line, None)
             return None
         try:
-            encoded = self._encode_line(line)
+            encoded = self.encode(line)
             if self.skip:
                 self._note_id(encoded[1].custom_id)
             return encoded
@@ -269,13 +268,31 @@ class Planner:
             raise UsageError("this custom_id is already that of an earlier line; each must be unique")
         self._ids.values[slot] = 1
 
-    def _encode_line(self, line: dict[str, Any]) -> tuple[Provider, Line]:
-        owner = None if "params" in line else owner_of(line)
-        if owner is None:
-            return self._encode_canonical(line)
-        if self._goes_to_owner(line, owner):
-            return self.adapters(owner), self.adapters(owner).encode_own(line)
-        return self._encode_canonical({**load(owner).read_own(line, self.drop)})
+    def encode(self, line: dict[str, Any]) -> tuple[Provider, Line]:
+        """A line of whatever form, for the provider it goes to. Raises BifrostError that says what is wrong with it."""
+        if "params" not in line and (owner := owner_of(line)):
+            if self._goes_to_owner(line, owner):
+                return self.adapters(owner), self.adapters(owner).encode_own(line)
+            line = {**load(owner).read_own(line, self.drop)}
+        if self.defaults and isinstance(line.get("params"), dict):
+            line["params"] = {**self.defaults, **line["params"]}
+        if wrong := jsonl.check(line):
+            raise UsageError(wrong)
+        params = line["params"]
+        adapter, params["model"], encoder = self._encoders.of(params)
+        if wrong := jsonl.check_messages(params.get("messages")):
+            raise UsageError(wrong)
+        if self.admit:
+            self.admit(adapter.name, params)
+        return adapter, encoder.encode(line["custom_id"], params["messages"])
+
+    def _encoder(self, params: dict[str, Any]) -> tuple[Provider, str, Encoder[Any]]:
+        """Where requests with these settings go, their model's name there, and what encodes them."""
+        if wrong := jsonl.check_settings(params):
+            raise UsageError(wrong)
+        provider, params["model"] = self.route(params["model"], HOME)
+        adapter = self.adapters(provider)
+        return adapter, params["model"], adapter.encoder(params)
 
     def _goes_to_owner(self, line: dict[str, Any], owner: str) -> bool:
         """Whether a line in a provider's own form goes to that provider; its model then loses the prefix."""
@@ -285,21 +302,6 @@ class Planner:
         if provider == owner and model:
             body["model"] = model
         return provider == owner
-
-    def _encode_canonical(self, line: dict[str, Any]) -> tuple[Provider, Line]:
-        if self.defaults and isinstance(line.get("params"), dict):
-            line["params"] = {**self.defaults, **line["params"]}
-        if wrong := jsonl.check(line):
-            raise UsageError(wrong)
-        params = line["params"]
-        adapter, params["model"] = self._target(params["model"])
-        self.admit(adapter.name, params)
-        request: Request = {"custom_id": line["custom_id"], "params": params}
-        return adapter, adapter.encode(request)
-
-    def _find_target(self, model: str) -> tuple[Provider, str]:
-        provider, name = self.route(model, HOME)
-        return self.adapters(provider), name
 
     def _place(self, plan: Plan, provider: Provider, line: Line) -> PlannedPart:
         model = line.model if provider.limits.one_model else ""

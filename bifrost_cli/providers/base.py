@@ -16,6 +16,7 @@ from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting, Settings
 from bifrost_cli.errors import ConfigError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request, errored
+from bifrost_cli.providers.encoder import Encoder, Line
 from bifrost_cli.transport import Client, Transport
 
 
@@ -77,16 +78,6 @@ class Context:
     attempts: int | None = None
 
 
-@dataclass(slots=True)
-class Line:
-    """A request in the provider's own form: one line of its batch input, without the line end."""
-
-    custom_id: str
-    model: str
-    endpoint: str
-    body: bytes
-
-
 @dataclass(frozen=True)
 class Part:
     """One provider batch to create: encoded lines in a spool (framed as the adapter says), or a file uploaded before.
@@ -141,11 +132,16 @@ class Provider(ABC):
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def encode(self, request: Request) -> Line:
-        """A canonical request in the provider's form.
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        """Translates canonical requests that have these params but for their messages, which are not looked at.
 
         Raises UnsupportedError naming the field that has no place there and is not in `context.drop`.
         """
+
+    def encode(self, request: Request) -> Line:
+        """One canonical request in the provider's form; raises as its encoder does."""
+        params = request["params"]
+        return self.encoder(params).encode(request["custom_id"], params["messages"])
 
     @classmethod
     def owns(cls, line: dict[str, Any]) -> bool:

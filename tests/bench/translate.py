@@ -14,7 +14,8 @@ from kit import Growth, Row, Setup, Target, in_turn, rate, timed
 
 from bifrost_cli import Bifrost, Config
 from bifrost_cli.core import jsonl
-from bifrost_cli.models import BatchResult, Request
+from bifrost_cli.core.plan import Planner
+from bifrost_cli.models import BatchResult
 from bifrost_cli.providers.anthropic import translate as anthropic
 from bifrost_cli.providers.base import Provider
 from bifrost_cli.providers.bedrock import translate as bedrock
@@ -82,10 +83,9 @@ def _encode(adapter: Provider, text: bytes) -> None:
 
 
 def _encode_stream(adapter: Provider, stream: io.BufferedIOBase) -> None:
+    planner = Planner(lambda name: adapter, lambda model, given: (adapter.name, model))
     for _, line in jsonl.read(stream):
-        assert jsonl.check(line) is None  # type: ignore[arg-type]
-        request: Request = {"custom_id": line["custom_id"], "params": line["params"]}  # type: ignore[index]
-        adapter.encode(request)
+        planner.encode(line)
 
 
 def _decode(read: Callable[[bytes], BatchResult], text: bytes) -> None:
@@ -102,6 +102,7 @@ def _adapter(name: str) -> Provider:
 def encoded(path: str, out: str) -> None:
     """The lines of a file as OpenAI's batch input."""
     adapter = _adapter("openai")
+    planner = Planner(lambda name: adapter, lambda model, given: (adapter.name, model))
     with open(path, "rb") as stream, open(out, "wb") as file:
         for _, line in jsonl.read(stream):
-            file.write(adapter.encode(Request(**line)).body + b"\n")  # type: ignore[typeddict-item]
+            file.write(planner.encode(line)[1].body + b"\n")

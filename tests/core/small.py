@@ -1,11 +1,12 @@
 """Providers that take little, so that a few requests show what limits do. They are registered by the tests alone."""
 
 from dataclasses import replace
+from typing import Any
 
 from bifrost_cli.errors import UnsupportedError
-from bifrost_cli.models import Request
-from bifrost_cli.providers.base import Framing, Limits, Line
-from tests.exam.reference import Reference
+from bifrost_cli.providers.base import Framing, Limits
+from bifrost_cli.providers.encoder import Encoder
+from tests.exam.reference import Reference, Requests
 
 
 class Small(Reference):
@@ -15,11 +16,18 @@ class Small(Reference):
     limits = Limits(max_requests=3, max_bytes=700, one_model=True)
     framing = Framing(b"[", b",", b"]")
 
-    def encode(self, request: Request) -> Line:
-        if "colour" in request["params"] and "colour" not in self.context.drop:
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        if "colour" in params and "colour" not in self.context.drop:
             raise UnsupportedError("it has no colours.", field="colour", hint="Leave it out.", provider=self.name)
-        endpoint = "/loud" if request["params"].get("system") == "loud" else "/quiet"
-        return replace(super().encode(request), endpoint=endpoint)
+        return Loud(params, None) if params.get("system") == "loud" else Quiet(params, None)
+
+
+class Loud(Requests):
+    endpoint = "/loud"
+
+
+class Quiet(Requests):
+    endpoint = "/quiet"
 
 
 class Mixed(Small):

@@ -19,6 +19,14 @@ def read(data: bytes, **options: Any) -> list[tuple[int, Any]]:
     return list(jsonl.read(io.BytesIO(data), **options))
 
 
+def check(line: dict[str, Any]) -> str | None:
+    """What is wrong with a request, as the three checks say it one after another."""
+    if wrong := jsonl.check(line):
+        return wrong
+    params = line["params"]
+    return jsonl.check_settings(params) or jsonl.check_messages(params.get("messages"))
+
+
 def problem(data: bytes, **options: Any) -> Problem:
     [(number, found)] = read(data, **options)
     assert isinstance(found, Problem)
@@ -105,7 +113,7 @@ def test_an_overlong_line_is_never_held_in_memory(tmp_path: Any) -> None:
 
 
 def test_a_good_request_has_nothing_wrong() -> None:
-    assert jsonl.check(OK) is None
+    assert check(OK) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +137,7 @@ def test_a_good_request_has_nothing_wrong() -> None:
     ],
 )
 def test_what_is_wrong_with_a_request_is_named(change: dict[str, Any], message: str) -> None:
-    assert jsonl.check(changed(OK, change)) == message
+    assert check(changed(OK, change)) == message
 
 
 @pytest.mark.parametrize(
@@ -162,11 +170,11 @@ def test_what_is_wrong_with_a_request_is_named(change: dict[str, Any], message: 
     ],
 )
 def test_what_is_wrong_with_params_is_named(change: dict[str, Any], message: str) -> None:
-    assert jsonl.check({**OK, "params": changed(OK["params"], change)}) == message
+    assert check({**OK, "params": changed(OK["params"], change)}) == message
 
 
 def test_a_stream_that_is_off_is_no_problem() -> None:
-    assert jsonl.check({**OK, "params": {**OK["params"], "stream": False}}) is None
+    assert check({**OK, "params": {**OK["params"], "stream": False}}) is None
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
@@ -177,7 +185,7 @@ def test_no_json_value_breaks_the_check(value: Any) -> None:
     except TypeError:
         return
     for found in jsonl.read(io.BytesIO(line)):
-        assert isinstance(found[1], Problem) or jsonl.check(found[1]) is None or isinstance(jsonl.check(found[1]), str)
+        assert isinstance(found[1], Problem) or check(found[1]) is None or isinstance(check(found[1]), str)
 
 
 def changed(value: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from bifrost_cli.errors import (
     RateLimitError,
     UpstreamError,
 )
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request, succeeded
-from bifrost_cli.providers.base import Line, Part
+from bifrost_cli.models import Batch, BatchResult, File, Page, succeeded
+from bifrost_cli.providers.base import Part
+from bifrost_cli.providers.encoder import Encoder, Line
 from bifrost_cli.transport import Transport
-from tests.exam.reference import Plain, Reference
+from tests.exam.reference import Plain, Reference, Requests
 
 # -- files ------------------------------------------------------------------------------------------------------
 
@@ -139,8 +140,13 @@ class SwapsIds(Reference):
 
 
 class AsciiText(Reference):
-    def encode(self, request: Request) -> Line:
-        line = super().encode(request)
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return AsciiRequests(params, None)
+
+
+class AsciiRequests(Requests):
+    def encode(self, custom_id: str, messages: list[Any]) -> Line:
+        line = super().encode(custom_id, messages)
         return replace(line, body=line.body.decode().encode("ascii", "ignore"))
 
 
@@ -207,8 +213,10 @@ class CancelsNothing(Reference):
 class MixesModels(Reference):
     limits = replace(Reference.limits, one_model=True)
 
-    def encode(self, request: Request) -> Line:
-        return replace(super().encode(request), model="all-the-same")
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        made = super().encoder(params)
+        made.model = "all-the-same"
+        return made
 
 
 class IgnoresTheFile(Reference):

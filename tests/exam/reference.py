@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import httpx
 import orjson
@@ -11,11 +11,28 @@ from pydantic import ValidationError
 from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, OutcomeUnknownError, UnsupportedError, for_status
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request
-from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
+from bifrost_cli.models import Batch, BatchResult, File, Page
+from bifrost_cli.providers.base import Capabilities, Limits, Part, Provider
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.transport import Transport
 
 PURPOSES = ("batch", "other")
+
+
+class Requests(Encoder[None]):
+    """The hub's own form."""
+
+    provider = "reference"
+    endpoint = "/batches"
+    place = "messages"
+    handlers: ClassVar[dict[str, Any]] = {}
+
+    def translate(self, messages: list[Any]) -> tuple[Encoder[None], list[Any]]:
+        return self, messages
+
+    @staticmethod
+    def frame(custom_id: Any, body: Any) -> dict[str, Any]:
+        return {"custom_id": custom_id, "params": body}
 
 
 class Reference(Provider):
@@ -55,8 +72,8 @@ class Reference(Provider):
     def read_error(self, response: httpx.Response) -> BifrostError:
         return for_status(response.status_code)(response.json()["message"])
 
-    def encode(self, request: Request) -> Line:
-        return Line(request["custom_id"], request["params"]["model"], "/batches", orjson.dumps(request))
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return Requests(params, None)
 
     # -- files --------------------------------------------------------------------------------------------------
 

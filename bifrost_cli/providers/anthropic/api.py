@@ -8,9 +8,10 @@ from typing import Any
 from bifrost_cli.bodies import Form, Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, OutcomeUnknownError, UnsupportedError
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request
+from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers.anthropic import translate
-from bifrost_cli.providers.base import Capabilities, Framing, Limits, Line, Part, Provider
+from bifrost_cli.providers.base import Capabilities, Framing, Limits, Part, Provider
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.transport import Client, Transport
 
 OLD_FILES_BETA = "files-api-2025-04-14"
@@ -70,8 +71,8 @@ class Anthropic(Provider):
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
-    def encode(self, request: Request) -> Line:
-        return translate.encode(request)
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return translate.Messages(params, None)
 
     # -- files --------------------------------------------------------------------------------------------------
 

@@ -7,16 +7,27 @@ import httpx
 import orjson
 
 from bifrost_cli.errors import BY_TYPE, BifrostError, NetworkError, UpstreamError, for_status
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request
-from bifrost_cli.providers.base import Line
+from bifrost_cli.models import Batch, BatchResult, File, Page
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.sse import Event
 
-ENDPOINT = "/v1/messages"
 
+class Messages(Encoder[None]):
+    """Requests as they are: members of `requests` in the create body."""
 
-def encode(request: Request) -> Line:
-    """The request as it is: one member of `requests` in the create body."""
-    return Line(request["custom_id"], request["params"]["model"], ENDPOINT, orjson.dumps(request))
+    provider = "anthropic"
+    endpoint = "/v1/messages"
+    place = "messages"
+
+    def settle(self) -> dict[str, Any]:
+        return self.params
+
+    def translate(self, messages: list[Any]) -> tuple["Messages", list[Any]]:
+        return self, messages
+
+    @staticmethod
+    def frame(custom_id: Any, params: Any) -> dict[str, Any]:
+        return {"custom_id": custom_id, "params": params}
 
 
 def decode_result(line: bytes) -> BatchResult:

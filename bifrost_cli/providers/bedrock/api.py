@@ -17,8 +17,8 @@ import orjson
 from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import ConfigError, InvalidRequestError, NotFoundError, UnsupportedError
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request
-from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
+from bifrost_cli.models import Batch, BatchResult, File, Page
+from bifrost_cli.providers.base import Capabilities, Limits, Part, Provider
 from bifrost_cli.providers.bedrock import aws, failures, frames, messages, model, sync, translate
 from bifrost_cli.providers.bedrock.aws import Credentials, SigV4
 from bifrost_cli.providers.bedrock.frames import Frame
@@ -26,6 +26,7 @@ from bifrost_cli.providers.bedrock.messages import Call
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.providers.bedrock.sync import SyncBatches
 from bifrost_cli.providers.bedrock.translate import JobId
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.transport import ATTEMPTS, Client, Transport
 
 JOBS = "/model-invocation-jobs"
@@ -189,8 +190,8 @@ class Bedrock(Provider):
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
-    def encode(self, request: Request) -> Line:
-        return translate.encode(request, self.config["body"], self.context)
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return translate.encoder(params, self.config["body"], self.context)
 
     def missing_result(self, batch: Batch, custom_id: str, line: int) -> BatchResult:
         return translate.missing_result(batch, custom_id)

@@ -15,7 +15,6 @@
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bifrost_cli.errors import BifrostError
@@ -46,7 +45,7 @@ from bifrost_cli.providers.bedrock.checks import (
     refuse,
 )
 from bifrost_cli.providers.checks import plain_text
-from bifrost_cli.providers.kept import Kept
+from bifrost_cli.providers.encoder import Encoder
 
 Body = dict[str, Any]
 Handler = Callable[[Body, str, Any, dict[str, Any], "Terms"], None]
@@ -68,30 +67,6 @@ class Terms(NamedTuple):
 
     drop: Drop
     tools: bool
-
-
-@lru_cache
-def _terms(drop: Drop, batch: bool) -> Terms:
-    """The terms of a batch's requests, or of a call's."""
-    return Terms(drop, tools=not batch)
-
-
-def encode(params: dict[str, Any], drop: Drop, *, batch: bool = True) -> Body:
-    """The body of Converse, which is also a job's `modelInput`. A `batch` has no place for tools.
-
-    Raises UnsupportedError and InvalidRequestError with the dotted path.
-    """
-    body, body["messages"] = KEPT.translate(params, _terms(drop, batch))
-    return body
-
-
-def _start(terms: Terms) -> Body:
-    return {}
-
-
-def _refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
-    """A field with no place here, of Anthropic's or unknown."""
-    refuse(name, NO_COUNTERPART, terms.drop)
 
 
 def _hint(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
@@ -238,7 +213,28 @@ FIELDS: dict[str, Handler] = {
     "tools": _tools,
     "tool_choice": _tool_choice,
 }
-KEPT = Kept(_start, FIELDS, _refuse_field, "messages", _messages)
+
+
+class Converse(Encoder[Terms]):
+    """Requests of Converse, whose body is also a job's `modelInput`. A `batch` has no place for tools."""
+
+    provider = PROVIDER
+    endpoint = model.CONVERSE
+    place = "messages"
+    handlers = FIELDS
+
+    def __init__(self, params: dict[str, Any], drop: Drop, *, batch: bool) -> None:
+        super().__init__(params, Terms(drop, tools=not batch))
+
+    def otherwise(self, body: Body, name: str, value: Any) -> None:
+        refuse(name, NO_COUNTERPART, self.terms.drop)
+
+    def translate(self, messages: list[Any]) -> tuple["Converse", list[Any]]:
+        return self, _messages(messages, self.params, self.terms)
+
+    @staticmethod
+    def frame(record_id: Any, body: Any) -> Body:
+        return {"recordId": record_id, "modelInput": body}
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
+from bifrost_cli.providers.bedrock import model
 from bifrost_cli.providers.bedrock.answers import text
-from bifrost_cli.providers.bedrock.checks import Drop, refuse, unsupported
-from bifrost_cli.providers.kept import Kept
+from bifrost_cli.providers.bedrock.checks import PROVIDER, Drop, refuse, unsupported
+from bifrost_cli.providers.encoder import Encoder
 
 Body = dict[str, Any]
 Handler = Callable[[Body, str, Any, dict[str, Any], "Terms"], None]
@@ -51,30 +51,6 @@ class Terms(NamedTuple):
     drop: Drop
     hints: frozenset[str]
     betas: tuple[str, ...]
-
-
-@lru_cache
-def _terms(drop: Drop, betas: tuple[str, ...], batch: bool) -> Terms:
-    """The terms of a batch's requests, or of a call's."""
-    return Terms(drop, BATCH_HINTS if batch else frozenset(), betas)
-
-
-# -- requests ---------------------------------------------------------------------------------------------------
-
-
-def encode(params: dict[str, Any], betas: tuple[str, ...], drop: Drop, *, batch: bool = True) -> Body:
-    """The body of InvokeModel, which is also a job's `modelInput`. Raises UnsupportedError with the dotted path."""
-    body, body["messages"] = KEPT.translate(params, _terms(drop, betas, batch))
-    return body
-
-
-def _start(terms: Terms) -> Body:
-    wanted = [beta for beta in terms.betas if not beta.startswith(ROUTE_BETAS)]
-    return {"anthropic_version": VERSION} | ({"anthropic_beta": wanted} if wanted else {})
-
-
-def _as_it_is(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
-    body[name] = value
 
 
 def _hint(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
@@ -174,7 +150,29 @@ FIELDS: dict[str, Handler] = {
     "system": _system,
     "tools": _tools,
 }
-KEPT = Kept(_start, FIELDS, _as_it_is, "messages", _messages)
+
+
+class Invoke(Encoder[Terms]):
+    """Requests of InvokeModel, whose body is also a job's `modelInput`. A `batch` takes no hints."""
+
+    provider = PROVIDER
+    endpoint = model.INVOKE
+    place = "messages"
+    handlers = FIELDS
+
+    def __init__(self, params: dict[str, Any], betas: tuple[str, ...], drop: Drop, *, batch: bool) -> None:
+        super().__init__(params, Terms(drop, BATCH_HINTS if batch else frozenset(), betas))
+
+    def start(self) -> Body:
+        wanted = [beta for beta in self.terms.betas if not beta.startswith(ROUTE_BETAS)]
+        return {"anthropic_version": VERSION} | ({"anthropic_beta": wanted} if wanted else {})
+
+    def translate(self, messages: list[Any]) -> tuple["Invoke", list[Any]]:
+        return self, _messages(messages, self.params, self.terms)
+
+    @staticmethod
+    def frame(record_id: Any, body: Any) -> Body:
+        return {"recordId": record_id, "modelInput": body}
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

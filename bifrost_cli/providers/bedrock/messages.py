@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.base import Context
-from bifrost_cli.providers.bedrock import converse, invoke, invoke_stream, model
+from bifrost_cli.providers.bedrock import converse, invoke, invoke_stream, model, translate
 from bifrost_cli.providers.bedrock.checks import PROVIDER, dumps
 from bifrost_cli.providers.bedrock.converse_stream import ConverseStream
 from bifrost_cli.providers.bedrock.events import told
@@ -73,11 +73,8 @@ def events(frames: AsyncIterator[Frame], call: Call) -> AsyncIterator[dict[str, 
 
 
 def _encode(params: dict[str, Any], mode: str, context: Context) -> tuple[str, dict[str, Any]]:
-    model.check_name(params["model"])
-    endpoint = model.endpoint_of(params["model"], mode)
-    if endpoint == model.INVOKE:
-        return endpoint, invoke.encode(params, context.betas, context.drop, batch=False)
-    return endpoint, converse.encode(params, context.drop, batch=False)
+    encoder = translate.encoder(params, mode, context, batch=False)
+    return encoder.endpoint, encoder.body(params["messages"])
 
 
 def _max_tokens(body: dict[str, Any]) -> int:

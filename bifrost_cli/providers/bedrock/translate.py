@@ -3,7 +3,6 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -17,17 +16,17 @@ from bifrost_cli.models import (
     File,
     Page,
     ProcessingStatus,
-    Request,
     RequestCounts,
     errored,
     succeeded,
 )
-from bifrost_cli.providers.base import Context, Line, Part
+from bifrost_cli.providers.base import Context, Part
 from bifrost_cli.providers.bedrock import converse, invoke, model
 from bifrost_cli.providers.bedrock.answers import count, digest, member, text
-from bifrost_cli.providers.bedrock.checks import PROVIDER, dumps
+from bifrost_cli.providers.bedrock.checks import PROVIDER
 from bifrost_cli.providers.bedrock.failures import describe_job, describe_record
 from bifrost_cli.providers.bedrock.s3 import Head, Place
+from bifrost_cli.providers.encoder import Encoder
 
 NAME = "bifrost"
 COUNT = re.compile(r"/bifrost-(\d+)-requests\.jsonl$")
@@ -37,21 +36,12 @@ NARROW = re.compile(r"[^A-Za-z0-9]+")
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def encode(request: Request, mode: str, context: Context) -> Line:
-    """A line of a job's input: `{"recordId","modelInput"}`. `mode` is the setting `body`."""
-    params, custom_id = request["params"], request["custom_id"]
-    endpoint = _endpoint(params["model"], mode)
-    if endpoint == model.INVOKE:
-        body = invoke.encode(params, context.betas, context.drop)
-    else:
-        body = converse.encode(params, context.drop)
-    return Line(custom_id, params["model"], endpoint, dumps({"recordId": custom_id, "modelInput": body}, "params"))
-
-
-@lru_cache(maxsize=1024)
-def _endpoint(name: str, mode: str) -> str:
-    model.check_name(name)
-    return model.endpoint_of(name, mode)
+def encoder(params: dict[str, Any], mode: str, context: Context, *, batch: bool = True) -> Encoder[Any]:
+    """Of requests with these settings, in a `batch` or alone. `mode` is the setting `body`."""
+    model.check_name(params["model"])
+    if model.endpoint_of(params["model"], mode) == model.INVOKE:
+        return invoke.Invoke(params, context.betas, context.drop, batch=batch)
+    return converse.Converse(params, context.drop, batch=batch)
 
 
 def job_name(tag: str) -> str:

@@ -22,8 +22,9 @@ from bifrost_cli.errors import (
     UnsupportedError,
     UpstreamTimeoutError,
 )
-from bifrost_cli.models import Batch, BatchResult, File, Page, Request
-from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
+from bifrost_cli.models import Batch, BatchResult, File, Page
+from bifrost_cli.providers.base import Capabilities, Limits, Part, Provider
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.providers.gemini import failures, messages, translate
 from bifrost_cli.providers.gemini.upload import upload
 from bifrost_cli.transport import Client, Transport
@@ -110,8 +111,8 @@ class Gemini(Provider):
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
-    def encode(self, request: Request) -> Line:
-        return translate.encode(request, self.config["schema_form"], self._files, self.context.drop)
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return translate.encoder(params, self.config["schema_form"], self._files, self.context.drop)
 
     @cached_property
     def _files(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bifrost_cli.providers.gemini import reasoning, schema, tools
-from bifrost_cli.providers.gemini.blocks import Part, texts
+from bifrost_cli.providers.gemini.blocks import texts
 from bifrost_cli.providers.gemini.checks import (
     NO_COUNTERPART,
     Terms,
@@ -27,11 +27,6 @@ HINTS = frozenset({"cache_control", "diagnostics"})
 """Fields that ask for nothing here: Gemini caches prompts by itself, and `diagnostics` is about Anthropic's cache."""
 OUTPUT_CONFIG = frozenset({"effort", "format"})
 MOST_STOPS = 5
-
-
-def refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
-    """A field with no place here, of Anthropic's or unknown."""
-    refuse(name, NO_COUNTERPART, terms.drop)
 
 
 def hint(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
@@ -80,20 +75,9 @@ def _metadata(body: Body, name: str, value: Any, params: dict[str, Any], terms: 
 
 def _system(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     """An empty text in it makes a line fail (reported, July 2026), so it is left out."""
-    if type(value) is str:
-        instruct(body, [{"text": value}] if value else [], first=True)
-    elif value != []:
-        instruct(body, [{"text": text} for text in texts(value, name, terms) if text], first=True)
-
-
-def instruct(body: Body, parts: list[Part], *, first: bool = False) -> None:
-    """Put parts into the system instruction, before or after those that are in it."""
-    if not parts:
-        return
-    if "system_instruction" in body:
-        before = body["system_instruction"]["parts"]
-        parts = parts + before if first else before + parts
-    body["system_instruction"] = {"parts": parts}
+    said = [value] if type(value) is str or value == [] else texts(value, name, terms)
+    if parts := [{"text": text} for text in said if text]:
+        body["system_instruction"] = {"parts": parts}
 
 
 def _thinking(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.checks import plain_text
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.providers.gemini import answers, tools
 from bifrost_cli.providers.gemini.blocks import (
     TEXT_OR_BLOCKS,
@@ -24,19 +25,21 @@ from bifrost_cli.providers.gemini.blocks import (
     texts,
 )
 from bifrost_cli.providers.gemini.checks import (
+    NO_COUNTERPART,
     PROVIDER,
     Terms,
     a_list,
     a_string,
     check_members,
     invalid,
+    refuse,
     unsupported,
 )
-from bifrost_cli.providers.gemini.fields import FIELDS, Body, instruct, refuse_field
-from bifrost_cli.providers.kept import Kept
+from bifrost_cli.providers.gemini.fields import FIELDS, Body
 
 Content = dict[str, Any]
 
+ENDPOINT = "generateContent"
 NEXT = "bifrost-gemini-next:"
 OWN = "bifrost-gemini-thought:"
 UNSIGNED = "skip_thought_signature_validator"
@@ -68,18 +71,6 @@ class Talk(NamedTuple):
             self.contents.append({"role": role, "parts": parts})
 
 
-def encode(params: dict[str, Any], terms: Terms) -> Body:
-    """A GenerateContentRequest. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body, (body["contents"], instructions) = KEPT.translate(params, terms)
-    if instructions:
-        instruct(body, instructions)
-    return body
-
-
-def _start(terms: Terms) -> Body:
-    return {"contents": None, "generation_config": {}}
-
-
 def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> tuple[list[Content], list[Part]]:
     """The contents, and what goes into the system instruction."""
     contents: list[Content] = []
@@ -104,7 +95,32 @@ def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> tupl
     return contents, talk.instructions if talk else []
 
 
-KEPT = Kept(_start, FIELDS, refuse_field, "contents", _messages)
+class Generate(Encoder[Terms]):
+    """GenerateContentRequests."""
+
+    provider = PROVIDER
+    endpoint = ENDPOINT
+    place = "contents"
+    handlers = FIELDS
+
+    def start(self) -> Body:
+        return {"contents": None, "generation_config": {}}
+
+    def otherwise(self, body: Body, name: str, value: Any) -> None:
+        refuse(name, NO_COUNTERPART, self.terms.drop)
+
+    def translate(self, messages: list[Any]) -> tuple["Generate", list[Content]]:
+        contents, instructions = _messages(messages, self.params, self.terms)
+        return self._instructed(instructions) if instructions else self, contents
+
+    def _instructed(self, parts: list[Part]) -> "Generate":
+        """One with these parts at the end of the system instruction."""
+        before = self._body["system_instruction"]["parts"] if "system_instruction" in self._body else []
+        return self.having(system_instruction={"parts": before + parts})
+
+    @staticmethod
+    def frame(key: Any, body: Any) -> Body:
+        return {"key": key, "request": body}
 
 
 def _message(message: dict[str, Any], field: str, talk: Talk) -> None:

@@ -15,8 +15,8 @@ from bifrost_cli.sse import Event
 
 def encode(params: dict[str, Any], schema_form: str, files: str, drop: Drop) -> tuple[str, dict[str, Any]]:
     """The model's name, which goes into the address, and the body. `files` is the address that file ids are below."""
-    model, terms = translate.terms_for(params["model"], schema_form, files, drop)
-    return model, generate.encode(params, terms)
+    encoder = translate.encoder(params, schema_form, files, drop)
+    return encoder.model, encoder.body(params["messages"])
 
 
 def to_counted(model: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def to_models(answer: dict[str, Any]) -> Page[dict[str, Any]]:
 
 def _model(given: dict[str, Any]) -> dict[str, Any]:
     """Empty where it makes none."""
-    if translate.ENDPOINT not in (given.get("supportedGenerationMethods") or ()):
+    if generate.ENDPOINT not in (given.get("supportedGenerationMethods") or ()):
         return {}
     id = translate.native(given.get("name"), "models")
     name = answers.text(given.get("displayName")) or id

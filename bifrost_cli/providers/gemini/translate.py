@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,19 +16,17 @@ from bifrost_cli.models import (
     File,
     Page,
     ProcessingStatus,
-    Request,
     RequestCounts,
     errored,
     succeeded,
 )
-from bifrost_cli.providers.base import Line, block_members
+from bifrost_cli.providers.base import block_members
 from bifrost_cli.providers.gemini import answers, generate
-from bifrost_cli.providers.gemini.checks import PROVIDER, Drop, Terms, dumps
+from bifrost_cli.providers.gemini.checks import PROVIDER, Drop, Terms
 from bifrost_cli.providers.gemini.failures import CANCELLED, GRPC, RESOURCE_EXHAUSTED, describe
 from bifrost_cli.providers.gemini.models import traits
 
 T = TypeVar("T")
-ENDPOINT = "generateContent"
 HOST = "generativelanguage.googleapis.com"
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -37,12 +34,10 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def encode(request: Request, schema_form: str, files: str, drop: Drop) -> Line:
-    """A line of batch input, `{"key","request"}`. `files` is the address that file ids are below."""
-    params, custom_id = request["params"], request["custom_id"]
-    model, terms = terms_for(params["model"], schema_form, files, drop)
-    body = generate.encode(params, terms)
-    return Line(custom_id, model, ENDPOINT, dumps({"key": custom_id, "request": body}, "params"))
+def encoder(params: dict[str, Any], schema_form: str, files: str, drop: Drop) -> generate.Generate:
+    """Of requests with these settings. `files` is the address that file ids are below."""
+    model = model_name(params["model"])
+    return generate.Generate({**params, "model": model}, Terms(drop, traits(model), schema_form, files))
 
 
 def files_addressed(params: dict[str, Any], base_url: str) -> Iterator[str]:
@@ -58,13 +53,6 @@ def _host(url: str) -> str | None:
         return urlsplit(url.strip()).hostname
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=1024)
-def terms_for(model: str, schema_form: str, files: str, drop: Drop) -> tuple[str, Terms]:
-    """The model's name, and the terms of requests to it. `files` is the address that file ids are below."""
-    name = model_name(model)
-    return name, Terms(drop, traits(name), schema_form, files)
 
 
 def model_name(given: str) -> str:

@@ -11,7 +11,8 @@ from bifrost_cli.bodies import Form, Source
 from bifrost_cli.config import Setting
 from bifrost_cli.errors import BifrostError, InvalidRequestError, OutcomeUnknownError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page, Request
-from bifrost_cli.providers.base import Capabilities, Limits, Line, Part, Provider
+from bifrost_cli.providers.base import Capabilities, Limits, Part, Provider
+from bifrost_cli.providers.encoder import Encoder, Line
 from bifrost_cli.providers.openai import failures, messages, own_losses, translate
 from bifrost_cli.transport import Client, Transport
 
@@ -88,8 +89,8 @@ class OpenAI(Provider):
 
     # -- pure: no I/O -------------------------------------------------------------------------------------------
 
-    def encode(self, request: Request) -> Line:
-        return translate.encode(request, self._mode, self.context.drop)
+    def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
+        return translate.encoder(params, self._mode, self.context.drop)
 
     @classmethod
     def owns(cls, line: dict[str, Any]) -> bool:

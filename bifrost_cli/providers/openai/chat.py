@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bifrost_cli.providers.checks import plain_text
-from bifrost_cli.providers.kept import Kept
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -17,6 +17,8 @@ from bifrost_cli.providers.openai.blocks import (
     texts,
 )
 from bifrost_cli.providers.openai.checks import (
+    NO_COUNTERPART,
+    PROVIDER,
     Drop,
     a_flag,
     a_list,
@@ -30,6 +32,7 @@ from bifrost_cli.providers.openai.checks import (
 
 Message = dict[str, Any]
 
+ENDPOINT = "/v1/chat/completions"
 LONGEST_NAME = 64
 MOST_STOPS = 4
 HIGHEST_EFFORT = "xhigh"
@@ -46,16 +49,6 @@ TEXT_FORM: Form = {"text": FORM["text"]}
 
 
 # -- requests ---------------------------------------------------------------------------------------------------
-
-
-def encode(params: dict[str, Any], drop: Drop) -> dict[str, Any]:
-    """The body of `POST /v1/chat/completions`. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body, body["messages"] = KEPT.translate(params, drop)
-    return body
-
-
-def _start(drop: Drop) -> dict[str, Any]:
-    return {}
 
 
 def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Message]:
@@ -216,7 +209,25 @@ FIELDS: dict[str, fields.Handler] = {
     "tool_choice": _tool_choice,
     "stop_sequences": _stop_sequences,
 }
-KEPT = Kept(_start, FIELDS, fields.refuse_field, "messages", _messages)
+
+
+class Chat(Encoder[Drop]):
+    """Requests of `POST /v1/chat/completions`."""
+
+    provider = PROVIDER
+    endpoint = ENDPOINT
+    place = "messages"
+    handlers = FIELDS
+
+    def otherwise(self, body: Message, name: str, value: Any) -> None:
+        refuse(name, NO_COUNTERPART, self.terms)
+
+    def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Message]]:
+        return self, _messages(messages, self.params, self.terms)
+
+    @staticmethod
+    def frame(custom_id: Any, body: Any) -> Message:
+        return {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

@@ -32,11 +32,6 @@ END_WITH_USER = "End with a user message."
 LEAVE_OUT_OR_CHAT = "Leave it out, set BIFROST_OPENAI_ENDPOINT=chat"
 
 
-def refuse_field(body: Body, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
-    """A field with no place here, of Anthropic's or unknown."""
-    refuse(name, NO_COUNTERPART, drop)
-
-
 def hint(body: Body, name: str, value: Any, params: dict[str, Any], drop: Drop) -> None:
     """A field that asks for nothing here."""
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bifrost_cli.errors import BifrostError
-from bifrost_cli.providers.openai import translate
+from bifrost_cli.providers.openai import chat, responses, translate
 from bifrost_cli.providers.openai.chat_stream import ChatStream
 from bifrost_cli.providers.openai.checks import PROVIDER, Drop
 from bifrost_cli.providers.openai.events import told
@@ -18,17 +18,18 @@ COUNTED = ("model", "input", "instructions", "tools", "tool_choice", "parallel_t
 
 def encode(params: dict[str, Any], mode: str, drop: Drop, *, stream: bool = False) -> tuple[str, dict[str, Any]]:
     """The path below the base URL, and the body."""
-    endpoint, body = translate.MODES[mode](params, drop)
+    encoder, messages = translate.encoder(params, mode, drop).translate(params["messages"])
+    endpoint, body = encoder.endpoint, encoder.filled(messages)
     if stream:
         body["stream"] = True
-        if endpoint == translate.CHAT:
+        if endpoint == chat.ENDPOINT:
             body["stream_options"] = {"include_usage": True}
     return endpoint.removeprefix("/v1"), body
 
 
 def encode_count(params: dict[str, Any], drop: Drop) -> dict[str, Any]:
     """The body of `POST /v1/responses/input_tokens`."""
-    _, body = translate.MODES["responses"]({**params, "stop_sequences": None}, drop)
+    body = responses.Responses({**params, "stop_sequences": None}, drop).body(params["messages"])
     return {name: value for name, value in body.items() if name in COUNTED}
 
 
@@ -48,7 +49,7 @@ def decode(body: dict[str, Any]) -> dict[str, Any]:
 
 async def events(path: str, stream: AsyncIterator[Event]) -> AsyncIterator[dict[str, Any]]:
     """Anthropic's events, from those of the endpoint at `path`."""
-    if path == translate.RESPONSES.removeprefix("/v1"):
+    if path == responses.ENDPOINT.removeprefix("/v1"):
         async for event in told(stream, ResponsesStream().tell):
             yield event
         return

@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bifrost_cli.models import Request
-from bifrost_cli.providers.openai import own_turns
+from bifrost_cli.providers.openai import chat, own_turns, responses
 from bifrost_cli.providers.openai.checks import a_flag, a_list, a_number, a_string, an_object, invalid
 from bifrost_cli.providers.openai.own_parts import Object, check_members, refuse, text
-from bifrost_cli.providers.openai.translate import CHAT, ENDPOINTS, RESPONSES
+from bifrost_cli.providers.openai.translate import ENDPOINTS
 
 Field = Callable[[Object, str, Any], None]
 """Takes the params being made, the field's path and its value."""
@@ -288,7 +288,7 @@ SHARED: Mapping[str, Field] = {
     "metadata": _only({}),
 }
 READERS: Mapping[str, tuple[str, Mapping[str, Field]]] = {
-    CHAT: (
+    chat.ENDPOINT: (
         "messages",
         {
             **SHARED,
@@ -307,7 +307,7 @@ READERS: Mapping[str, tuple[str, Mapping[str, Field]]] = {
             "frequency_penalty": _only(0),
         },
     ),
-    RESPONSES: (
+    responses.ENDPOINT: (
         "input",
         {
             **SHARED,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bifrost_cli.providers.checks import plain_text
-from bifrost_cli.providers.kept import Kept
+from bifrost_cli.providers.encoder import Encoder
 from bifrost_cli.providers.openai import answers, fields, reasoning, tools
 from bifrost_cli.providers.openai.blocks import (
     TEXT_OR_BLOCKS,
@@ -17,6 +17,8 @@ from bifrost_cli.providers.openai.blocks import (
     texts,
 )
 from bifrost_cli.providers.openai.checks import (
+    NO_COUNTERPART,
+    PROVIDER,
     Drop,
     a_flag,
     a_list,
@@ -30,6 +32,7 @@ from bifrost_cli.providers.openai.checks import (
 
 Item = dict[str, Any]
 
+ENDPOINT = "/v1/responses"
 LEAST_OUTPUT = 16
 """The least `max_output_tokens` that the service takes (documented); smaller ones are raised to it."""
 LONGEST_NAME = 128
@@ -49,17 +52,6 @@ FORM: Form = {
 
 
 # -- requests ---------------------------------------------------------------------------------------------------
-
-
-def encode(params: dict[str, Any], drop: Drop) -> dict[str, Any]:
-    """The body of `POST /v1/responses`. Raises UnsupportedError and InvalidRequestError with the dotted path."""
-    body, body["input"] = KEPT.translate(params, drop)
-    body["store"] = False
-    return body
-
-
-def _start(drop: Drop) -> dict[str, Any]:
-    return {}
 
 
 def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Item]:
@@ -253,7 +245,28 @@ FIELDS: dict[str, fields.Handler] = {
     "tool_choice": _tool_choice,
     "stop_sequences": _stop_sequences,
 }
-KEPT = Kept(_start, FIELDS, fields.refuse_field, "input", _messages)
+
+
+class Responses(Encoder[Drop]):
+    """Requests of `POST /v1/responses`."""
+
+    provider = PROVIDER
+    endpoint = ENDPOINT
+    place = "input"
+    handlers = FIELDS
+
+    def start(self) -> Item:
+        return {"store": False}
+
+    def otherwise(self, body: Item, name: str, value: Any) -> None:
+        refuse(name, NO_COUNTERPART, self.terms)
+
+    def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Item]]:
+        return self, _messages(messages, self.params, self.terms)
+
+    @staticmethod
+    def frame(custom_id: Any, body: Any) -> Item:
+        return {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

@@ -15,23 +15,20 @@ from bifrost_cli.models import (
     File,
     Page,
     ProcessingStatus,
-    Request,
     RequestCounts,
     errored,
     succeeded,
 )
-from bifrost_cli.providers.base import Line
+from bifrost_cli.providers.encoder import Encoder, Line
 from bifrost_cli.providers.openai import answers, chat, reasoning, responses
 from bifrost_cli.providers.openai.checks import PROVIDER, Drop, dumps, invalid, refuse
 from bifrost_cli.providers.openai.failures import describe, unfinished, with_code
 from bifrost_cli.providers.openai.fields import LEAVE_OUT_OR_CHAT
 
-RESPONSES = "/v1/responses"
-CHAT = "/v1/chat/completions"
 T = TypeVar("T", Batch, File)
 ENDPOINTS = (
-    RESPONSES,
-    CHAT,
+    responses.ENDPOINT,
+    chat.ENDPOINT,
     "/v1/embeddings",
     "/v1/completions",
     "/v1/moderations",
@@ -45,49 +42,53 @@ ENDPOINTS = (
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def encode(request: Request, mode: str, drop: Drop) -> Line:
-    """A line of batch input. `mode` is the `endpoint` setting: auto, responses or chat."""
-    params, custom_id = request["params"], request["custom_id"]
-    endpoint, body = MODES[mode](params, drop)
-    line = {"custom_id": custom_id, "method": "POST", "url": endpoint, "body": body}
-    return Line(custom_id, params["model"], endpoint, dumps(line, "params"))
+def encoder(params: dict[str, Any], mode: str, drop: Drop) -> Encoder[Drop]:
+    """Of requests with these settings. `mode` is the `endpoint` setting: auto, responses or chat."""
+    return ENCODERS[mode](params, drop)
 
 
-def _auto(params: dict[str, Any], drop: Drop) -> tuple[str, dict[str, Any]]:
+def _auto(params: dict[str, Any], drop: Drop) -> Encoder[Drop]:
     """Responses; Chat only for stop sequences, which Responses lacks, and only where there are no tools, since newer
     models refuse tools on Chat."""
     if not params.get("stop_sequences") or reasoning.traits(params["model"]).reasons:
-        return _responses(params, drop)
+        return responses.Responses(params, drop)
     if params.get("tools"):
         reason = "a request with tools goes to the Responses endpoint, which has no stop sequences"
         refuse("stop_sequences", reason, drop, LEAVE_OUT_OR_CHAT)
-        return _responses(params, drop)
+        return responses.Responses(params, drop)
     try:
-        return _chat(params, drop)
+        return _ChatFirst(params, drop)
     except UnsupportedError as error:
-        return _second_choice(params, drop, error)
+        instead = _without_stops(params, drop)
+        _refuse_stops(error, drop)
+        return instead
 
 
-def _second_choice(params: dict[str, Any], drop: Drop, error: UnsupportedError) -> tuple[str, dict[str, Any]]:
-    """Responses, for a request that Chat cannot carry; what neither can is refused there again."""
-    made = _responses(params, drop | {"stop_sequences"})
-    reason = f"only Chat Completions has stop sequences, and it does not take {error.field}"
-    refuse("stop_sequences", reason, drop)
-    return made
+class _ChatFirst(chat.Chat):
+    """Chat, and Responses for messages that Chat cannot carry."""
+
+    def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Any]]:
+        try:
+            return super().translate(messages)
+        except UnsupportedError as error:
+            instead = _without_stops(self.params, self.terms).translate(messages)
+            _refuse_stops(error, self.terms)
+            return instead
 
 
-def _responses(params: dict[str, Any], drop: Drop) -> tuple[str, dict[str, Any]]:
-    return RESPONSES, responses.encode(params, drop)
+def _without_stops(params: dict[str, Any], drop: Drop) -> Encoder[Drop]:
+    """Responses; what it cannot carry either is refused there again."""
+    return responses.Responses(params, drop | {"stop_sequences"})
 
 
-def _chat(params: dict[str, Any], drop: Drop) -> tuple[str, dict[str, Any]]:
-    return CHAT, chat.encode(params, drop)
+def _refuse_stops(error: UnsupportedError, drop: Drop) -> None:
+    refuse("stop_sequences", f"only Chat Completions has stop sequences, and it does not take {error.field}", drop)
 
 
-MODES: dict[str, Callable[[dict[str, Any], Drop], tuple[str, dict[str, Any]]]] = {
+ENCODERS: dict[str, Callable[[dict[str, Any], Drop], Encoder[Drop]]] = {
     "auto": _auto,
-    "responses": _responses,
-    "chat": _chat,
+    "responses": responses.Responses,
+    "chat": chat.Chat,
 }
 
 

@@ -49,7 +49,9 @@ def translated(case: dict[str, Any]) -> tuple[str, Any]:
     if case.get("count"):
         return "upstream", counted(*messages.encode_count(case["request"]["params"], "auto", context))
     if "request" in case:
-        line = translate.encode(case["request"], case.get("mode", "auto"), context)
+        params = case["request"]["params"]
+        encoder = translate.encoder(params, case.get("mode", "auto"), context)
+        line = encoder.encode(case["request"]["custom_id"], params["messages"])
         assert line.endpoint == case["endpoint"]
         return "upstream", orjson.loads(line.body)
     return "result", translate.decode_result(

@@ -217,6 +217,7 @@ def test_an_invoke_request_is_sent_as_it_was_recorded(name: str) -> None:
 def test_invoke_requests_come_out_as_they_were_sent(name: str) -> None:
     sent = read(name)["request"]["body"]
     params = {key: value for key, value in sent.items() if key != "anthropic_version"}
-    made = invoke.encode({"model": "anthropic.claude-x", **params}, (), frozenset())
+    encoder = invoke.Invoke({"model": "anthropic.claude-x", **params}, (), frozenset(), batch=True)
+    made = encoder.body(params["messages"])
     expected = orjson.loads(orjson.dumps(sent).replace(b',"cache_control":{"type":"ephemeral"}', b""))
     assert made == expected

@@ -23,7 +23,7 @@ TOOL = {"name": "f", "input_schema": {"type": "object", "properties": {}}}
 
 def body(model: str, params: dict[str, Any], *drop: str) -> dict[str, Any]:
     asked = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], **params}
-    line = translate.encode({"custom_id": "a", "params": asked}, "auto", Context(drop=frozenset(drop)))
+    line = translate.encoder(asked, "auto", Context(drop=frozenset(drop))).encode("a", asked["messages"])
     made: dict[str, Any] = orjson.loads(line.body)["modelInput"]
     return made
 
@@ -202,7 +202,7 @@ def test_names_that_bedrock_has_not(name: str) -> None:
 def test_tools_of_one_call(field: str, given: dict[str, Any]) -> None:
     asked = {"model": NOVA, "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], **given}
     with pytest.raises(UnsupportedError) as refusal:
-        converse.encode(asked, frozenset(), batch=False)
+        converse.Converse(asked, frozenset(), batch=False).body(asked["messages"])
     assert refusal.value.field == field
 
 
@@ -304,9 +304,9 @@ MESSAGE = st.fixed_dictionaries({"role": NAMES, "content": JSON}, optional={"ext
 def test_only_our_errors(model: str, messages: list[Any], more: dict[str, Any], drop: set[str]) -> None:
     asked = {"model": model, "max_tokens": 1, "messages": messages, **more}
     with suppress(BifrostError):
-        translate.encode({"custom_id": "a", "params": asked}, "auto", Context(drop=frozenset(drop)))
+        translate.encoder(asked, "auto", Context(drop=frozenset(drop))).encode("a", asked["messages"])
     with suppress(BifrostError):
-        converse.encode(asked, frozenset(drop), batch=False)
+        converse.Converse(asked, frozenset(drop), batch=False).body(asked["messages"])
 
 
 @settings(max_examples=300, deadline=None)

@@ -26,7 +26,9 @@ def translated(case: dict[str, Any]) -> tuple[str, Any]:
     """The member that is expected, and what it is now."""
     if "request" in case:
         form, drop = case.get("schema_form", "json_schema"), frozenset(case.get("drop", ()))
-        return "upstream", orjson.loads(translate.encode(case["request"], form, FILES, drop).body)
+        params = case["request"]["params"]
+        encoder = translate.encoder(params, form, FILES, drop)
+        return "upstream", orjson.loads(encoder.encode(case["request"]["custom_id"], params["messages"]).body)
     if "pieces" in case:
         stream = GenerateStream("gemini-3.8-flash")
         return "events", [event for piece in case["pieces"] for event in stream.tell(piece)] + list(stream.end())

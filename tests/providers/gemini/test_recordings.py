@@ -238,7 +238,7 @@ def test_a_line_is_like_the_recorded_ones() -> None:
         "system": "Answer with just the city name",
     }
     made = orjson.loads(
-        translate.encode({"custom_id": "chat-1", "params": params}, "json_schema", "", frozenset()).body
+        translate.encoder(params, "json_schema", "", frozenset()).encode("chat-1", params["messages"]).body
     )
     example = read("batch-file-05")["example_line"]
     assert made.keys() == example.keys()

@@ -17,7 +17,7 @@ CALL = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
 
 def body(params: dict[str, Any], drop: tuple[str, ...] = ()) -> dict[str, Any]:
     given = {"model": "gemini-2.5-flash", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], **params}
-    line = translate.encode({"custom_id": "a", "params": given}, "json_schema", FILES, frozenset(drop))
+    line = translate.encoder(given, "json_schema", FILES, frozenset(drop)).encode("a", given["messages"])
     made: dict[str, Any] = orjson.loads(line.body)["request"]
     return made
 

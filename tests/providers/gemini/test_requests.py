@@ -11,6 +11,7 @@ from bifrost_cli.config import Config
 from bifrost_cli.errors import BifrostError, ConfigError, InvalidRequestError, UnsupportedError
 from bifrost_cli.models import Request
 from bifrost_cli.providers.base import Context
+from bifrost_cli.providers.encoder import Line
 from bifrost_cli.providers.gemini import Gemini, generate, schema, translate
 from bifrost_cli.providers.gemini.checks import Terms
 from bifrost_cli.providers.gemini.fields import FIELDS
@@ -27,9 +28,12 @@ def params(**more: Any) -> dict[str, Any]:
 
 
 def encoded(drop: frozenset[str] = NOTHING, **more: Any) -> dict[str, Any]:
-    line = translate.encode({"custom_id": "a", "params": params(**more)}, "json_schema", FILES, drop)
-    made: dict[str, Any] = orjson.loads(line.body)["request"]
+    made: dict[str, Any] = orjson.loads(line(params(**more), drop=drop).body)["request"]
     return made
+
+
+def line(asked: dict[str, Any], form: str = "json_schema", drop: frozenset[str] = NOTHING) -> Line:
+    return translate.encoder(asked, form, FILES, drop).encode("a", asked["messages"])
 
 
 # -- lines ------------------------------------------------------------------------------------------------------
@@ -37,10 +41,10 @@ def encoded(drop: frozenset[str] = NOTHING, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("given", ["gemini-2.5-flash", "models/gemini-2.5-flash", "Models/gemini-2.5-flash"])
 def test_a_line_has_its_key_and_no_model(given: str) -> None:
-    line = translate.encode({"custom_id": "a", "params": params(model=given)}, "json_schema", FILES, NOTHING)
-    assert (line.custom_id, line.model, line.endpoint) == ("a", "gemini-2.5-flash", "generateContent")
-    assert b"\n" not in line.body
-    assert orjson.loads(line.body) == {
+    made = line(params(model=given))
+    assert (made.custom_id, made.model, made.endpoint) == ("a", "gemini-2.5-flash", "generateContent")
+    assert b"\n" not in made.body
+    assert orjson.loads(made.body) == {
         "key": "a",
         "request": {
             "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
@@ -332,11 +336,11 @@ def test_no_request_breaks_the_translation(
     asked = params(model=model, messages=messages, **fields)
     before = orjson.dumps(repr(asked))
     try:
-        line = translate.encode({"custom_id": "a", "params": asked}, form, FILES, drop)
+        made = line(asked, form, drop)
     except BifrostError as error:
         assert error.provider == "gemini"  # noqa: PT017
     else:
-        assert orjson.loads(line.body)["key"] == "a"
+        assert orjson.loads(made.body)["key"] == "a"
     assert orjson.dumps(repr(asked)) == before
 
 
@@ -345,6 +349,6 @@ def test_no_schema_breaks_the_conversion(wanted: Any) -> None:
     terms = Terms(NOTHING, traits("gemini-2.5-flash"), "schema", FILES)
     asked = params(output_config={"format": {"type": "json_schema", "schema": wanted}})
     try:
-        generate.encode(asked, terms)
+        generate.Generate(asked, terms)
     except BifrostError as error:
         assert error.provider == "gemini"  # noqa: PT017

@@ -20,7 +20,9 @@ UPDATE = bool(os.environ.get("UPDATE_GOLDENS"))
 def translated(case: dict[str, Any]) -> tuple[str, Any]:
     """The member that is expected, and what it is now."""
     if "request" in case:
-        line = translate.encode(case["request"], case.get("mode", "auto"), frozenset(case.get("drop", ())))
+        params = case["request"]["params"]
+        encoder = translate.encoder(params, case.get("mode", "auto"), frozenset(case.get("drop", ())))
+        line = encoder.encode(case["request"]["custom_id"], params["messages"])
         return "upstream", orjson.loads(line.body)
     return "result", translate.decode_result(orjson.dumps(case["upstream"]))
 

@@ -16,7 +16,7 @@ MODES = ("responses", "chat")
 
 def body(params: dict[str, Any], mode: str = "responses", drop: tuple[str, ...] = ()) -> dict[str, Any]:
     given = {"model": "gpt-4.1", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], **params}
-    line = translate.encode({"custom_id": "a", "params": given}, mode, frozenset(drop))
+    line = translate.encoder(given, mode, frozenset(drop)).encode("a", given["messages"])
     made: dict[str, Any] = orjson.loads(line.body)["body"]
     return made
 

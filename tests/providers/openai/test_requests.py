@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bifrost_cli.errors import BifrostError, InvalidRequestError
+from bifrost_cli.providers.encoder import Encoder, Line
 from bifrost_cli.providers.openai import OpenAI, chat, responses, translate
 from bifrost_cli.providers.openai.reasoning import traits
 from bifrost_cli.providers.openai.tools import strictable
@@ -21,12 +22,21 @@ def params(**more: Any) -> dict[str, Any]:
     return {"model": "gpt-4.1", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], **more}
 
 
+def encoded(asked: dict[str, Any], mode: str, drop: frozenset[str] = NOTHING) -> Line:
+    return translate.encoder(asked, mode, drop).encode("a", asked["messages"])
+
+
+def body(encoder: type[Encoder[frozenset[str]]], **more: Any) -> dict[str, Any]:
+    asked = params(**more)
+    return encoder(asked, NOTHING).body(asked["messages"])
+
+
 def endpoint(mode: str = "auto", **more: Any) -> str:
-    return translate.encode({"custom_id": "a", "params": params(**more)}, mode, NOTHING).endpoint
+    return encoded(params(**more), mode).endpoint
 
 
 def test_a_line_is_the_vendors_own() -> None:
-    line = translate.encode({"custom_id": "a", "params": params()}, "auto", NOTHING)
+    line = encoded(params(), "auto")
     assert (line.custom_id, line.model, line.endpoint) == ("a", "gpt-4.1", "/v1/responses")
     assert orjson.loads(line.body) == {
         "custom_id": "a",
@@ -65,11 +75,11 @@ def test_chat_is_for_stop_sequences_without_tools() -> None:
 )
 def test_tool_choice(choice: dict[str, Any], on_responses: Any, on_chat: Any) -> None:
     asked = params(tools=[TOOL], tool_choice=choice)
-    assert responses.encode(asked, NOTHING)["tool_choice"] == on_responses
-    assert chat.encode(asked, NOTHING)["tool_choice"] == on_chat
+    assert body(responses.Responses, **asked)["tool_choice"] == on_responses
+    assert body(chat.Chat, **asked)["tool_choice"] == on_chat
     one = params(tools=[TOOL], tool_choice={**choice, "disable_parallel_tool_use": True})
-    assert responses.encode(one, NOTHING)["parallel_tool_calls"] is False
-    assert chat.encode(one, NOTHING)["parallel_tool_calls"] is False
+    assert body(responses.Responses, **one)["parallel_tool_calls"] is False
+    assert body(chat.Chat, **one)["parallel_tool_calls"] is False
 
 
 ON, OFF, ADAPTIVE = {"type": "enabled", "budget_tokens": 1024}, {"type": "disabled"}, {"type": "adaptive"}
@@ -105,14 +115,14 @@ ON, OFF, ADAPTIVE = {"type": "enabled", "budget_tokens": 1024}, {"type": "disabl
 )
 def test_effort(model: str, thinking: Any, effort: str | None, expected: str | None) -> None:
     asked = params(model=model, thinking=thinking, output_config={"effort": effort} if effort else None)
-    assert responses.encode(asked, NOTHING).get("reasoning", {}).get("effort") == expected
-    assert chat.encode(asked, NOTHING).get("reasoning_effort") == ("xhigh" if expected == "max" else expected)
+    assert body(responses.Responses, **asked).get("reasoning", {}).get("effort") == expected
+    assert body(chat.Chat, **asked).get("reasoning_effort") == ("xhigh" if expected == "max" else expected)
 
 
 @pytest.mark.parametrize(("budget", "effort"), [(1024, "low"), (2048, "medium"), (8192, "high"), (24576, "xhigh")])
 def test_a_budget_becomes_an_effort(budget: int, effort: str) -> None:
     asked = params(model="gpt-5.2", thinking={"type": "enabled", "budget_tokens": budget})
-    assert responses.encode(asked, NOTHING)["reasoning"]["effort"] == effort
+    assert body(responses.Responses, **asked)["reasoning"]["effort"] == effort
 
 
 @pytest.mark.parametrize(
@@ -127,9 +137,9 @@ def test_a_budget_becomes_an_effort(budget: int, effort: str) -> None:
     ],
 )
 def test_thinking_is_asked_for_as_it_is_to_be_shown(thinking: Any, reasoning: Any, included: bool) -> None:
-    body = responses.encode(params(model="gpt-5.5", thinking=thinking), NOTHING)
-    assert body.get("reasoning") == reasoning
-    assert ("include" in body) is included
+    made = body(responses.Responses, model="gpt-5.5", thinking=thinking)
+    assert made.get("reasoning") == reasoning
+    assert ("include" in made) is included
 
 
 @pytest.mark.parametrize(
@@ -148,13 +158,13 @@ def test_thinking_is_asked_for_as_it_is_to_be_shown(thinking: Any, reasoning: An
     ],
 )
 def test_temperature_goes_where_the_model_takes_it(model: str, thinking: Any, passes: bool) -> None:
-    for encode in (responses.encode, chat.encode):
+    for encoder in (responses.Responses, chat.Chat):
         if passes:
-            assert encode(params(model=model, thinking=thinking, temperature=0.3), NOTHING)["temperature"] == 0.3
+            assert body(encoder, model=model, thinking=thinking, temperature=0.3)["temperature"] == 0.3
         else:
             with pytest.raises(BifrostError, match=r"^temperature: "):
-                encode(params(model=model, thinking=thinking, temperature=0.3), NOTHING)
-            assert "temperature" not in encode(params(model=model, thinking=thinking, temperature=1), NOTHING)
+                body(encoder, model=model, thinking=thinking, temperature=0.3)
+            assert "temperature" not in body(encoder, model=model, thinking=thinking, temperature=1)
 
 
 def test_every_effort_of_a_known_model_is_in_order() -> None:
@@ -264,13 +274,12 @@ DROPS = st.frozensets(NAMES | FIELDS, max_size=3)
     fields=st.dictionaries(FIELDS, JSON, max_size=4),
     messages=MESSAGES,
     model=st.sampled_from(["gpt-4.1", "gpt-5", "o3", "gpt-5.4", "llama-4", ":", "ft:"]),
-    mode=st.sampled_from(list(translate.MODES)),
+    mode=st.sampled_from(list(translate.ENCODERS)),
     drop=DROPS,
 )
 def test_no_request_breaks_the_translation(
     fields: dict[str, Any], messages: list[Any], model: str, mode: str, drop: frozenset[str]
 ) -> None:
-    request: Any = {"custom_id": "a", "params": params(model=model, messages=messages, **fields)}
     with suppress(BifrostError):
-        line = translate.encode(request, mode, drop)
+        line = encoded(params(model=model, messages=messages, **fields), mode, drop)
         assert orjson.loads(line.body)["url"] == line.endpoint

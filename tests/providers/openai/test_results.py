@@ -90,8 +90,8 @@ def test_reasoning_makes_the_round_trip() -> None:
     content = succeeded({"output": [item, call]})["content"]
     messages = [{"role": "assistant", "content": content}, {"role": "user", "content": "Go on"}]
     params = {"model": "gpt-5.4", "max_tokens": 64, "messages": messages}
-    assert responses.encode(params, frozenset())["input"][:2] == [item, call]
-    plain = responses.encode({**params, "model": "gpt-4.1"}, frozenset())["input"]
+    assert responses.Responses(params, frozenset()).body(params["messages"])["input"][:2] == [item, call]
+    plain = responses.Responses({**params, "model": "gpt-4.1"}, frozenset()).body(params["messages"])["input"]
     assert plain[0] == call, "a model that does not reason takes no reasoning items"
 
 
