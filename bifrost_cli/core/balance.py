@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from bifrost_cli.core.roll import Roll, read
 from bifrost_cli.core.spool import Spool
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int)
 
 def _renamed(ids: Spool, old: int, new: int, kept: int) -> Spool:
     """Ids of part `old` beyond the first `kept` are of part `new` now."""
-    seen, mark, renamed = 0, b"%d " % old, Spool(ids.spools, f"{ids.name}-{new}")
-    with ids.open() as source, renamed.writer() as target:
-        for line in source:
-            if line.startswith(mark):
-                seen += 1
-                line = line if seen <= kept else b"%d %s" % (new, line[len(mark) :])
-            target.write(line)
+    seen, renamed = 0, Spool(ids.spools, f"{ids.name}-{new}")
+    with renamed.writer() as target:
+        written = Roll(target)
+        for part, id in read(ids.open()):
+            seen += part == old
+            written.add(new if part == old and seen > kept else part, id)
+        written.end()
     return renamed

@@ -8,17 +8,16 @@ import gzip
 import os
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import orjson
+from bifrost_cli.core.roll import ids_of, part_of
 
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 KEPT_DAYS = 60
 PRUNED_EVERY = 3600.0
-BLOCK = 10_000
-"""Ids in a block."""
+BLOCK = 128 * 1024
+"""Bytes in a block, before it is compressed, or a little more."""
 
 
 class Block(NamedTuple):
@@ -41,13 +40,13 @@ class KeptIds:
         self.pruned_at = 0.0
 
     def keep(self, run: str, spooled: BinaryIO) -> None:
-        """Keep the ids of a plan, which come as lines, each a part's number and an id as JSON."""
+        """Keep the ids of a plan, which come as its roll."""
         self._prune()
         blocks: list[Block] = []
         with spooled as lines, os.fdopen(self.handle(run), "wb") as file:
-            while block := list(islice(lines, BLOCK)):
+            while block := lines.readlines(BLOCK):
                 size = file.write(gzip.compress(b"".join(block), compresslevel=1, mtime=0))
-                blocks.append(Block(file.tell() - size, size, frozenset(line.partition(b" ")[0] for line in block)))
+                blocks.append(Block(file.tell() - size, size, frozenset(map(part_of, block))))
         if len(blocks) > 1:
             rows = [b"%d %d %s\n" % (start, size, b" ".join(sorted(parts or ()))) for start, size, parts in blocks]
             self._index(run).write_bytes(b"".join(rows))
@@ -98,8 +97,7 @@ class KeptIds:
         return self.folder / f"{run}.index"
 
 
-def _ids(lines: bytes, wanted: set[bytes]) -> Iterator[str]:
-    for line in lines.splitlines():
-        part, _, id = line.partition(b" ")
-        if part in wanted:
-            yield orjson.loads(id)
+def _ids(rows: bytes, wanted: set[bytes]) -> Iterator[str]:
+    for row in rows.splitlines():
+        if part_of(row) in wanted:
+            yield from ids_of(row)

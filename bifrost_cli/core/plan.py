@@ -6,16 +6,14 @@ endpoint, as many as the provider takes.
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self
-
-import orjson
+from typing import Any, NamedTuple, Self
 
 from bifrost_cli.bodies import Source
-from bifrost_cli.core import jsonl
+from bifrost_cli.core import jsonl, roll
 from bifrost_cli.core.balance import balance
 from bifrost_cli.core.ids import Ids, Marks, Numbers
 from bifrost_cli.core.kept import Kept
@@ -34,6 +32,8 @@ from bifrost_cli.providers.base import Provider
 from bifrost_cli.providers.encoder import Encoder, Line
 
 SHOWN_PROBLEMS = 20
+BLOCK = 64 * 1024
+"""Lines are written in blocks of so many bytes."""
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
@@ -65,28 +65,27 @@ class PlannedPart:
     def __post_init__(self) -> None:
         limits, framing = self.provider.limits, self.provider.framing
         self._most, self._room = limits.max_requests, limits.max_bytes - len(framing.suffix)
-        self._before = framing.prefix
-        self.label = b"%d " % self.index
+        self._before, self._separator = framing.prefix, framing.separator
+        self._held: list[bytes] = []
+        self._written = 0
 
-    def fits(self, line: Line) -> bool:
-        """Whether the provider takes one more line of this length."""
-        grown = self.size + len(self._before) + len(line.body)
-        return not self.requests or (self.requests < self._most and grown <= self._room)
-
-    def add(self, line: Line) -> None:
-        """Write a line to the spool."""
-        file, before, body = self._file or self._open(), self._before, line.body
-        file.write(before)
-        file.write(body)
-        self.size += len(before) + len(body)
+    def take(self, body: bytes) -> bool:
+        """Add a line; False where the provider does not take one more, or not of this length."""
+        size = self.size + len(self._before) + len(body)
+        if (self.requests == self._most or size > self._room) and self.requests:
+            return False
+        self._held += (self._before, body)
+        self._before = self._separator
+        self.size = size
         self.requests += 1
-        self._before = self.provider.framing.separator
+        if size - self._written > BLOCK:
+            self._write()
+        return True
 
     def close(self) -> None:
         """No line follows."""
-        assert self._file is not None
-        self._file.write(self.provider.framing.suffix)
-        self._file.close()
+        self._held.append(self.provider.framing.suffix)
+        self._write().close()
         self.recount(self.requests)
 
     def abandon(self) -> None:
@@ -118,8 +117,11 @@ class PlannedPart:
             "bytes": self.size,
         }
 
-    def _open(self) -> io.BufferedWriter:
-        self._file = self.spool.writer()
+    def _write(self) -> io.BufferedWriter:
+        self._file = self._file or self.spool.writer()
+        self._file.write(b"".join(self._held))
+        self._held.clear()
+        self._written = self.size
         return self._file
 
 
@@ -127,7 +129,7 @@ class Plan:
     """The parts, and the ids in input order; spooled until `close`.
 
     `name` is the input's for messages, `source` its absolute path, `options` what its requests were encoded with. The
-    spool `ids` has a line per request, `INDEX "custom_id"`: the index of its part, and its id as JSON.
+    spool `ids` is its roll.
     """
 
     def __init__(self, name: str, source: str, options: Mapping[str, Any]) -> None:
@@ -224,15 +226,15 @@ class Planner:
     def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
         seen, gaps = Ids(), Numbers()
         try:
-            with plan.ids.writer() as ids:
+            with plan.ids.writer() as file:
+                ids = roll.Roll(file)
                 for number, line in lines:
                     if encoded := self._encode(number, line):
-                        part = self._place(plan, *encoded)
                         custom_id = encoded[1].custom_id
+                        ids.add(self._place(plan, *encoded).index, custom_id)
                         seen.add(custom_id)
                         gaps.add(number)
-                        ids.write(part.label)
-                        ids.write(orjson.dumps(custom_id, option=orjson.OPT_APPEND_NEWLINE))
+                ids.end()
             for part in self._open.values():
                 part.close()
         except OSError as error:
@@ -307,11 +309,12 @@ class Planner:
         model = line.model if provider.limits.one_model else ""
         key = (provider.name, model, line.endpoint)
         part = self._open.get(key)
-        if part is None or not part.fits(line):
-            if part:
-                part.close()
-            part = self._open[key] = plan.new_part(Key(*key), provider)
-        part.add(line)
+        if part and part.take(line.body):
+            return part
+        if part:
+            part.close()
+        part = self._open[key] = plan.new_part(Key(*key), provider)
+        part.take(line.body)
         return part
 
     def _report(self, problem: Problem, line: dict[str, Any] | None = None) -> None:
@@ -327,7 +330,7 @@ class Planner:
         if not hashes:
             return
         first: dict[str, int] = {}
-        for position, (_, id) in enumerate(read_ids(plan.ids.open())):
+        for position, (_, id) in enumerate(roll.read(plan.ids.open())):
             if hash(id) not in hashes:
                 continue
             number = gaps.at(position)
@@ -340,11 +343,3 @@ class Planner:
 def owner_of(line: dict[str, Any]) -> str | None:
     """The provider in whose own batch form a line is, if it is in one."""
     return next((name for name in PROVIDERS if load(name).owns(line)), None)
-
-
-def read_ids(stream: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Each request's part and id, in input order."""
-    with stream:
-        for line in stream:
-            index, _, id = line.partition(b" ")
-            yield int(index), orjson.loads(id)

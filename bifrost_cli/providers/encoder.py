@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import orjson
@@ -52,12 +51,13 @@ class Encoder(ABC, Generic[Terms]):
         self.params, self.terms = params, terms
         self.model: str = params["model"]
         self._body = self.settle()
+        self._around: list[bytes] = []
 
     def encode(self, custom_id: str, messages: list[Any]) -> Line:
         """A line of batch input."""
         encoder, made = self.translate(messages)
         try:
-            start, middle, end = encoder._around
+            start, middle, end = encoder._around or encoder._cut()
             line = b"".join((start, orjson.dumps(custom_id), middle, orjson.dumps(made), end))
         except orjson.JSONEncodeError as error:  # Most likely too deep: 254 levels are written, more are read.
             raise InvalidRequestError(f"params: cannot be written as JSON: {error}.", provider=self.provider) from None
@@ -75,8 +75,7 @@ class Encoder(ABC, Generic[Terms]):
     def having(self, **members: Any) -> Self:
         """One with these members in its body, too or instead."""
         made = copy(self)
-        made._body = {**self._body, **members}
-        vars(made).pop("_around", None)
+        made._body, made._around = {**self._body, **members}, []
         return made
 
     def settle(self) -> Body:
@@ -85,8 +84,12 @@ class Encoder(ABC, Generic[Terms]):
         for name, value in self.params.items():
             if name == "messages":
                 body[self.place] = None
-            elif value is not None:
-                self._put(body, name, value)
+            elif value is None:
+                continue
+            elif handler := self.handlers.get(name):
+                handler(body, name, value, self.params, self.terms)
+            else:
+                self.otherwise(body, name, value)
         return body
 
     def start(self) -> Body:
@@ -106,13 +109,7 @@ class Encoder(ABC, Generic[Terms]):
     def frame(custom_id: Any, body: Any) -> Body:
         """A line of batch input; the id comes before the body."""
 
-    def _put(self, body: Body, name: str, value: Any) -> None:
-        if handler := self.handlers.get(name):
-            handler(body, name, value, self.params, self.terms)
-        else:
-            self.otherwise(body, name, value)
-
-    @cached_property
-    def _around(self) -> list[bytes]:
+    def _cut(self) -> list[bytes]:
         """What is in a line before the id, between it and the messages, and after them."""
-        return orjson.dumps(self.frame(HOLE, self.filled(HOLE))).split(b"\0")
+        self._around = orjson.dumps(self.frame(HOLE, self.filled(HOLE))).split(b"\0")
+        return self._around

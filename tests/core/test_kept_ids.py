@@ -7,18 +7,24 @@ import random
 import time
 from pathlib import Path
 
-import orjson
 import pytest
 
 from bifrost_cli.core import kept_ids
 from bifrost_cli.core.kept_ids import KEPT_DAYS, KeptIds
+from bifrost_cli.core.roll import Roll
 
 
 def spool(ids: list[tuple[int, str]]) -> io.BytesIO:
-    return io.BytesIO(b"".join(b"%d %s\n" % (part, orjson.dumps(id)) for part, id in ids))
+    stream = io.BytesIO()
+    rows = Roll(stream)
+    for part, id in ids:
+        rows.add(part, id)
+    rows.end()
+    stream.seek(0)
+    return stream
 
 
-@pytest.mark.parametrize("block", [1, 3, 7, 10_000])
+@pytest.mark.parametrize("block", [1, 30, 70, 100_000])
 def test_each_part_gives_its_own_in_input_order(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_ids, "BLOCK", block)
     chance = random.Random(5)
@@ -30,20 +36,20 @@ def test_each_part_gives_its_own_in_input_order(block: int, tmp_path: Path, monk
 
 
 def test_blocks_of_other_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_ids, "BLOCK", 10)
+    monkeypatch.setattr(kept_ids, "BLOCK", 1)
     kept = KeptIds(tmp_path / "ids")
-    kept.keep("run", spool([(number // 100, f"r{number}") for number in range(1000)]))
+    kept.keep("run", spool([(number // 3000, f"r{number}") for number in range(30_000)]))
     inflated, decompress = [], gzip.decompress
     monkeypatch.setattr(gzip, "decompress", lambda data: inflated.append(len(data)) or decompress(data))
-    assert len(list(kept.read("run", {4}))) == 100
-    assert len(inflated) == 10
+    assert list(kept.read("run", {4})) == [f"r{number}" for number in range(12_000, 15_000)]
+    assert len(inflated) == 3
 
 
 def test_a_file_of_one_piece_is_read_as_well(tmp_path: Path) -> None:
-    """As they were kept before there were blocks."""
+    """As they were kept before there were blocks, and a row for each."""
     with gzip.open(tmp_path / "run.gz", "wb") as file:
-        file.write(b'0 "a"\n1 "b"\n0 "c"\n')
-    assert list(KeptIds(tmp_path).read("run", {0})) == ["a", "c"]
+        file.write(b'0 "first"\n1 "second"\n0 "third"\n')
+    assert list(KeptIds(tmp_path).read("run", {0})) == ["first", "third"]
 
 
 def test_old_ones_are_removed_once_in_a_while(tmp_path: Path) -> None:

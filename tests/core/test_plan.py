@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from bifrost_cli.config import Config
-from bifrost_cli.core import spool
+from bifrost_cli.core import roll, spool
 from bifrost_cli.core.bifrost import Bifrost
-from bifrost_cli.core.plan import Plan, read_ids
+from bifrost_cli.core.plan import Plan
 from bifrost_cli.errors import InputError, Problem, UnsupportedError, UsageError
 from bifrost_cli.providers import PROVIDERS, load
 from bifrost_cli.providers.base import Context
@@ -131,7 +131,7 @@ def test_a_spool_is_the_whole_body_to_the_byte(in_memory: int) -> None:
 
 def test_the_ids_are_kept_in_input_order_with_their_parts(in_memory: int) -> None:
     with planned([line("a", "m1"), line("b", "m2"), line("c", "m1"), line("-_9")]) as plan:
-        assert list(read_ids(plan.ids.open())) == [(0, "a"), (1, "b"), (0, "c"), (2, "-_9")]
+        assert list(roll.read(plan.ids.open())) == [(0, "a"), (1, "b"), (0, "c"), (2, "-_9")]
 
 
 def test_a_plan_leaves_nothing_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
@@ -179,7 +179,7 @@ def test_a_last_part_too_small_takes_from_the_one_before_it(in_memory: int) -> N
         assert bodies == written
         assert [part.size for part in plan.parts] == [len(body) for body in bodies]
         ids = [(number // 3, f"r{number}") for number in range(6)]
-        assert list(read_ids(plan.ids.open())) == ids
+        assert list(roll.read(plan.ids.open())) == ids
 
 
 def test_too_few_requests_are_refused_with_the_numbers() -> None:

@@ -3,6 +3,7 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -38,10 +39,15 @@ NARROW = re.compile(r"[^A-Za-z0-9]+")
 
 def encoder(params: dict[str, Any], mode: str, context: Context, *, batch: bool = True) -> Encoder[Any]:
     """Of requests with these settings, in a `batch` or alone. `mode` is the setting `body`."""
-    model.check_name(params["model"])
-    if model.endpoint_of(params["model"], mode) == model.INVOKE:
+    if _endpoint(params["model"], mode) == model.INVOKE:
         return invoke.Invoke(params, context.betas, context.drop, batch=batch)
     return converse.Converse(params, context.drop, batch=batch)
+
+
+@lru_cache(maxsize=1024)
+def _endpoint(name: str, mode: str) -> str:
+    model.check_name(name)
+    return model.endpoint_of(name, mode)
 
 
 def job_name(tag: str) -> str:

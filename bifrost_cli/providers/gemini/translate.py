@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -36,8 +37,14 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 def encoder(params: dict[str, Any], schema_form: str, files: str, drop: Drop) -> generate.Generate:
     """Of requests with these settings. `files` is the address that file ids are below."""
-    model = model_name(params["model"])
-    return generate.Generate({**params, "model": model}, Terms(drop, traits(model), schema_form, files))
+    model, terms = _terms(params["model"], schema_form, files, drop)
+    return generate.Generate({**params, "model": model}, terms)
+
+
+@lru_cache(maxsize=1024)
+def _terms(model: str, schema_form: str, files: str, drop: Drop) -> tuple[str, Terms]:
+    name = model_name(model)
+    return name, Terms(drop, traits(name), schema_form, files)
 
 
 def files_addressed(params: dict[str, Any], base_url: str) -> Iterator[str]:
