@@ -24,7 +24,8 @@ class Kept(Generic[Made]):
 
     def of(self, params: Params) -> Made:
         """What is made of these. What `make` raises is raised each time."""
-        settings = {**params, "messages": None}
+        settings = params.copy()
+        settings["messages"] = None
         try:
             key = orjson.dumps(settings)
         except orjson.JSONEncodeError:

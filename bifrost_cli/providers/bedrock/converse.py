@@ -83,24 +83,6 @@ def _only(*values: object) -> Handler:
     return check
 
 
-def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> list[Part]:
-    """Turns; neighbours of one role become one, since Converse wants the roles to alternate."""
-    turns: list[Part] = []
-    scope = None
-    for index, message in enumerate(messages):
-        role, content = message["role"], message["content"]
-        if type(content) is str and len(message) == 2 and role in ("user", "assistant"):
-            content = [{"text": content}]
-        else:
-            scope = scope or Scope(*terms)
-            role, content = _message(message, f"messages.{index}", scope)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += content
-        else:
-            turns.append({"role": role, "content": content})
-    return turns
-
-
 def _message(message: Part, field: str, scope: Scope) -> tuple[str, list[Part]]:
     check_members(message, MESSAGE, field, scope.drop)
     role, content = a_string(message["role"], f"{field}.role"), message["content"]
@@ -229,8 +211,22 @@ class Converse(Encoder[Terms]):
     def otherwise(self, body: Body, name: str, value: Any) -> None:
         refuse(name, NO_COUNTERPART, self.terms.drop)
 
-    def translate(self, messages: list[Any]) -> tuple["Converse", list[Any]]:
-        return self, _messages(messages, self.params, self.terms)
+    def translate(self, messages: list[Any]) -> tuple["Converse", list[Part]]:
+        """Turns; neighbours of one role become one, since Converse wants the roles to alternate."""
+        turns: list[Part] = []
+        scope = None
+        for index, message in enumerate(messages):
+            role, content = message["role"], message["content"]
+            if type(content) is str and len(message) == 2 and role in ("user", "assistant"):
+                content = [{"text": content}]
+            else:
+                scope = scope or Scope(*self.terms)
+                role, content = _message(message, f"messages.{index}", scope)
+            if turns and turns[-1]["role"] == role:
+                turns[-1]["content"] += content
+            else:
+                turns.append({"role": role, "content": content})
+        return self, turns
 
     @staticmethod
     def frame(record_id: Any, body: Any) -> Body:

@@ -71,16 +71,6 @@ def _inference_geo(body: Body, name: str, value: Any, params: dict[str, Any], te
     refuse(name, "at Bedrock the region and the model's profile (us., eu., global.) decide where it runs", terms.drop)
 
 
-def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> list[Any]:
-    made = []
-    for index, message in enumerate(messages):
-        content = message["content"]
-        if type(content) is not str:
-            message = {**message, "content": _blocks(content, f"messages.{index}.content", terms)}
-        made.append(message)
-    return made
-
-
 def _system(body: Body, name: str, value: Any, params: dict[str, Any], terms: Terms) -> None:
     body[name] = _blocks(value, name, terms)
 
@@ -168,7 +158,13 @@ class Invoke(Encoder[Terms]):
         return {"anthropic_version": VERSION} | ({"anthropic_beta": wanted} if wanted else {})
 
     def translate(self, messages: list[Any]) -> tuple["Invoke", list[Any]]:
-        return self, _messages(messages, self.params, self.terms)
+        made = []
+        for index, message in enumerate(messages):
+            content = message["content"]
+            if type(content) is not str:
+                message = {**message, "content": _blocks(content, f"messages.{index}.content", self.terms)}
+            made.append(message)
+        return self, made
 
     @staticmethod
     def frame(record_id: Any, body: Any) -> Body:

@@ -71,30 +71,6 @@ class Talk(NamedTuple):
             self.contents.append({"role": role, "parts": parts})
 
 
-def _messages(messages: list[Any], params: dict[str, Any], terms: Terms) -> tuple[list[Content], list[Part]]:
-    """The contents, and what goes into the system instruction."""
-    contents: list[Content] = []
-    talk = None
-    for index, message in enumerate(messages):
-        content, role = message["content"], PLAIN.get(message["role"])
-        said = [{"text": content}] if type(content) is str else plain_parts(content)
-        if said is None or role is None or len(message) != 2:
-            talk = talk or Talk(contents, [], {}, terms)
-            _message(message, f"messages.{index}", talk)
-        elif contents and contents[-1]["role"] == role:
-            contents[-1]["parts"] += said
-        else:
-            contents.append({"role": role, "parts": said})
-    if not contents:
-        invalid("messages", "a list with a user message in it", messages)
-    if messages[-1]["role"] == "assistant" and not terms.traits.continues:
-        last = f"messages.{len(messages) - 1}"
-        unsupported(last, f"{params['model']} does not continue an assistant message", "End with a user message.")
-    if talk and talk.calls and terms.traits.signs:
-        _sign(contents)
-    return contents, talk.instructions if talk else []
-
-
 class Generate(Encoder[Terms]):
     """GenerateContentRequests."""
 
@@ -110,13 +86,38 @@ class Generate(Encoder[Terms]):
         refuse(name, NO_COUNTERPART, self.terms.drop)
 
     def translate(self, messages: list[Any]) -> tuple["Generate", list[Content]]:
-        contents, instructions = _messages(messages, self.params, self.terms)
-        return self._instructed(instructions) if instructions else self, contents
+        contents: list[Content] = []
+        talk = None
+        for index, message in enumerate(messages):
+            content, role = message["content"], PLAIN.get(message["role"])
+            said = [{"text": content}] if type(content) is str else plain_parts(content)
+            if said is None or role is None or len(message) != 2:
+                talk = talk or Talk(contents, [], {}, self.terms)
+                _message(message, f"messages.{index}", talk)
+            elif contents and contents[-1]["role"] == role:
+                contents[-1]["parts"] += said
+            else:
+                contents.append({"role": role, "parts": said})
+        if not contents:
+            invalid("messages", "a list with a user message in it", messages)
+        if role != "user":
+            self._check_last(messages)
+        return (self._of(talk) if talk else self), contents
 
-    def _instructed(self, parts: list[Part]) -> "Generate":
-        """One with these parts at the end of the system instruction."""
+    def _check_last(self, messages: list[Any]) -> None:
+        if messages[-1]["role"] == "assistant" and not self.terms.traits.continues:
+            last = f"messages.{len(messages) - 1}"
+            unsupported(last, f"{self.model} does not continue an assistant message", "End with a user message.")
+
+    def _of(self, talk: Talk) -> "Generate":
+        """Signs the calls of a conversation where that is wanted, and gives the one to encode it, which is another
+        where it instructs."""
+        if talk.calls and self.terms.traits.signs:
+            _sign(talk.contents)
+        if not talk.instructions:
+            return self
         before = self._body["system_instruction"]["parts"] if "system_instruction" in self._body else []
-        return self.having(system_instruction={"parts": before + parts})
+        return self.having(system_instruction={"parts": before + talk.instructions})
 
     @staticmethod
     def frame(key: Any, body: Any) -> Body:

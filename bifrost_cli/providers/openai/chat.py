@@ -51,19 +51,6 @@ TEXT_FORM: Form = {"text": FORM["text"]}
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Message]:
-    made = _system_prompt(params, drop)
-    for index, message in enumerate(messages):
-        content = message["content"]
-        if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant", "system"):
-            made.append(message)
-        else:
-            _message(message, f"messages.{index}", drop, made)
-    if messages[-1]["role"] == "assistant":
-        unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
-    return made
-
-
 def _system_prompt(params: dict[str, Any], drop: Drop) -> list[Message]:
     """OpenAI reads `system` as `developer` where a model wants that; other servers know `system` only."""
     joined = fields.system_text(params.get("system"), drop)
@@ -223,7 +210,16 @@ class Chat(Encoder[Drop]):
         refuse(name, NO_COUNTERPART, self.terms)
 
     def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Message]]:
-        return self, _messages(messages, self.params, self.terms)
+        made = _system_prompt(self.params, self.terms)
+        for index, message in enumerate(messages):
+            content = message["content"]
+            if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant", "system"):
+                made.append(message)
+            else:
+                _message(message, f"messages.{index}", self.terms, made)
+        if messages[-1]["role"] == "assistant":
+            unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
+        return self, made
 
     @staticmethod
     def frame(custom_id: Any, body: Any) -> Message:

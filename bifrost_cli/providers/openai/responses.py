@@ -54,19 +54,6 @@ FORM: Form = {
 # -- requests ---------------------------------------------------------------------------------------------------
 
 
-def _messages(messages: list[Any], params: dict[str, Any], drop: Drop) -> list[Item]:
-    items: list[Item] = []
-    for index, message in enumerate(messages):
-        content = message["content"]
-        if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant"):
-            items.append(message)
-        else:
-            _message(message, f"messages.{index}", params, drop, items)
-    if messages[-1]["role"] == "assistant":
-        unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
-    return items
-
-
 def _message(message: Item, field: str, params: dict[str, Any], drop: Drop, items: list[Item]) -> None:
     check_members(message, MESSAGE, field, drop)
     role = a_string(message["role"], f"{field}.role")
@@ -262,7 +249,16 @@ class Responses(Encoder[Drop]):
         refuse(name, NO_COUNTERPART, self.terms)
 
     def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Item]]:
-        return self, _messages(messages, self.params, self.terms)
+        items: list[Item] = []
+        for index, message in enumerate(messages):
+            content = message["content"]
+            if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant"):
+                items.append(message)
+            else:
+                _message(message, f"messages.{index}", self.params, self.terms, items)
+        if messages[-1]["role"] == "assistant":
+            unsupported(f"messages.{len(messages) - 1}", fields.PREFILL, fields.END_WITH_USER)
+        return self, items
 
     @staticmethod
     def frame(custom_id: Any, body: Any) -> Item:
