@@ -47,6 +47,10 @@ MIGRATIONS = (
     ALTER TABLE parts ADD COLUMN input_tokens INTEGER;
     ALTER TABLE parts ADD COLUMN output_tokens INTEGER;
     """,
+    """
+    CREATE TABLE ids (run TEXT PRIMARY KEY REFERENCES runs, kept_at REAL NOT NULL, roll BLOB NOT NULL);
+    CREATE INDEX ids_kept_at ON ids (kept_at);
+    """,
 )
 """Each brings a database one version further; `user_version` counts those that it has had. One that has been released
 is never changed."""

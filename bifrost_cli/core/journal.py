@@ -2,7 +2,8 @@
 
 A *run* is one `batch create`: its parts become provider batches. It is open until its command has done all that it was
 asked; the same requests given again take up an open run that no living process holds. The journal is never needed to
-follow an id; deleting it loses safety, not batches. Beside the database lie the `custom_id`s of each run (`kept_ids`).
+follow an id; deleting it loses safety, not batches. Beside the database lie the `custom_id`s of large runs
+(`kept_ids`), and what tells which runs are held (`locks`).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import orjson
 from bifrost_cli.core.commits import Commits
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KeptIds
-from bifrost_cli.core.locks import Lock
+from bifrost_cli.core.locks import Lock, Locks
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.errors import ConfigError, ConflictError
@@ -108,7 +109,8 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.folder = database.path.parent
-        self.ids = KeptIds(self.folder / "ids")
+        self.ids = KeptIds(database)
+        self.locks = Locks(self.folder / "locks")
         self.commits = Commits(database)
 
     # -- runs ---------------------------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class Journal:
     async def _taken_up(self, found: Found) -> Run:
         """A run that is there already, once nobody else has it."""
         lock = found.lock
-        while lock is None and (lock := self._lock(found.run)) is None:  # noqa: ASYNC110 (of other processes)
+        while lock is None and (lock := self.locks.take(found.run)) is None:  # noqa: ASYNC110 (of other processes)
             await asyncio.sleep(TRIED_EVERY)  # A thread that waits for a lock could not be told to stop.
         with self.database.read() as db:
             (created_at,) = db.execute("SELECT created_at FROM runs WHERE id = ?", (found.run,)).fetchone()
@@ -170,7 +172,7 @@ class Journal:
             " ORDER BY created_at DESC"
         )
         for (run,) in db.execute(query, (fingerprint, time.time() - RESUMABLE_HOURS * 3600)).fetchall():
-            if (lock := self._lock(run)) is not None:
+            if (lock := self.locks.take(run)) is not None:
                 return Found(run, lock)
         return None
 
@@ -195,10 +197,7 @@ class Journal:
         owner: str | None,
     ) -> Run:
         run, now = uuid4().hex[:16], time.time()
-        lock = self._lock(run)
-        assert lock is not None
-        if plan.ids.size:
-            self.ids.keep(run, plan.ids.open())
+        lock = self.locks.new(run)
         options = orjson.dumps(plan.options).decode()
         row = (run, now, None, plan.source, plan.requests, fingerprint, key, parent, options, owner)
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -208,6 +207,8 @@ class Journal:
             for part in plan.parts
         ]  # fmt: skip
         db.executemany(INSERT_PART, [tuple(vars(part).values()) for part in parts])
+        if plan.ids.size:
+            self.ids.keep(db, run, plan.ids)
         return Run(run, now, False, parts, lock)
 
     async def mark(
@@ -238,6 +239,7 @@ class Journal:
     def leave(self) -> None:
         """Close what this thread has open, once all that was asked for is made."""
         self.commits.close()
+        self.locks.close()
         self.database.close()
 
     # -- questions ----------------------------------------------------------------------------------------------
@@ -319,16 +321,11 @@ class Journal:
 
     # -- disk ---------------------------------------------------------------------------------------------------
 
-    def _lock(self, run: str) -> Lock | None:
-        """A run's lock; None where another holds it.
-
-        It is on the file of the run's ids: one of its own, made and removed at each create, costs the file system more
-        than all else that a create writes.
-        """
-        return Lock.take(self.ids.handle(run))
-
     def _is_held(self, run: str) -> bool:
-        return self._lock(run) is None
+        lock = self.locks.take(run)
+        if lock:
+            lock.release()
+        return lock is None
 
 
 async def _fingerprint(plan: Plan, addresses: dict[str, str]) -> str:
