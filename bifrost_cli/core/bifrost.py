@@ -24,7 +24,15 @@ from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.submit import Created, Sent, Submission
 from bifrost_cli.core.work import Work
-from bifrost_cli.errors import ConfigError, PendingError, Problem, UnsupportedError, UsageError
+from bifrost_cli.errors import (
+    ConfigError,
+    ConflictError,
+    InvalidRequestError,
+    PendingError,
+    Problem,
+    UnsupportedError,
+    UsageError,
+)
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Context, Provider
@@ -263,8 +271,19 @@ class Bifrost:
     async def _cancel(self, ref: Ref) -> Batch:
         adapter = self.ready(ref.provider)
         batch = await adapter.get_batch(ref.native)
-        batch = batch if batch.ended else await adapter.cancel_batch(ref.native)
+        if not batch.ended:
+            batch = await self._cancel_running(adapter, ref.native)
         return with_total(batch, self.journal.requests(ref))
+
+    async def _cancel_running(self, adapter: Provider, id: str) -> Batch:
+        """What providers refuse because the batch has just ended is no failure."""
+        try:
+            return await adapter.cancel_batch(id)
+        except (InvalidRequestError, ConflictError):
+            batch = await adapter.get_batch(id)
+            if not batch.ended:
+                raise
+            return batch
 
     async def delete_batch(self, id: str) -> None:
         """Delete an ended batch and its results, where the provider can."""

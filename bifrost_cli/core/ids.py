@@ -9,18 +9,19 @@ from collections import Counter
 from operator import itemgetter
 
 MOST_EXPECTED = 2_000_000
+BUCKETS = 64
 
 
 class Ids:
     """How often each of many strings came, to find those that came more than once: eight bytes or so a string."""
 
     def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(256)]
+        self._buckets = [array("q") for _ in range(BUCKETS)]
 
     def add(self, id: str) -> None:
         """Note the next one."""
         key = hash(id)
-        self._buckets[key & 255].append(key)
+        self._buckets[key & (BUCKETS - 1)].append(key)
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets))
