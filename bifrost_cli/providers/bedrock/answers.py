@@ -13,19 +13,25 @@ def count(value: Any) -> int:
     """A number of tokens or records; 0 where there is none."""
     if type(value) is int:
         return value if value > 0 else 0
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return int(value) if type(value) is float and value > 0 else 0
 
 
 def member(value: Any, *names: str) -> Any:
     """`value[name][name]…`; None where a step is missing."""
     for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
+        if type(value) is not dict:
+            return None
+        value = value.get(name)
     return value
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; none where it is absent or null."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """The objects of a list, which mostly is the list itself; none where it is absent or null."""
+    found = value if type(value) is list else []
+    for item in found:
+        if type(item) is not dict:
+            return [item for item in found if type(item) is dict]
+    return found
 
 
 def safe(id: str) -> str:

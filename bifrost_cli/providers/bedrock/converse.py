@@ -246,6 +246,8 @@ STOP_REASONS = {
 }
 MALFORMED = ("malformed_model_output", "malformed_tool_use")
 """Stop reasons of an answer that is none."""
+WRITTEN, READ = "cacheWriteInputTokens", "cacheReadInputTokens"
+"""Counts that models without a cache leave out."""
 
 
 def decode(answer: dict[str, Any], request: Any, name: str, id: str, tier: str) -> dict[str, Any]:
@@ -253,10 +255,10 @@ def decode(answer: dict[str, Any], request: Any, name: str, id: str, tier: str) 
 
     `request` is the body that was sent: where it had one stop sequence, that is the one that was met. `id` is what the
     message's id is made of; `tier` as in `invoke.decode`. Blocks that a message has no form for (image, video, …) make
-    the whole answer stay beside it, as the member `body`.
+    the whole answer stay beside it, as the member `body`. Raises BifrostError where the answer cannot be read.
     """
+    reason = stop_reason(answer.get("stopReason"))
     content, foreign = _content(answer)
-    reason = STOP_REASONS.get(text(answer.get("stopReason")), "end_turn")
     message = {
         "id": message_id(id),
         "type": "message",
@@ -276,30 +278,39 @@ def message_id(id: str) -> str:
     return f"msg_{digest(id)}"
 
 
-def check_reason(reason: Any) -> None:
-    """Raise BifrostError where an answer stopped for a reason that makes it none."""
+def stop_reason(given: Any) -> str:
+    """Anthropic's name for why an answer stopped. Raises BifrostError for a reason that makes it none."""
+    reason = text(given)
+    if reason in STOP_REASONS:
+        return STOP_REASONS[reason]
     if reason in MALFORMED:
         raise BifrostError(f"The model's answer cannot be read ({reason}).", provider=PROVIDER)
+    return "end_turn"
 
 
 def _content(answer: Body) -> tuple[list[Part], bool]:
     """The blocks that a message has a form for, and whether there were others."""
-    blocks = objects(member(answer, "output", "message", "content"))
-    made = [_decode_block(block) for block in blocks]
-    return [block for block in made if block], {} in made
+    content: list[Part] = []
+    foreign = False
+    for block in objects(member(answer, "output", "message", "content")):
+        made = _decode_block(block)
+        if made:
+            content.append(made)
+        elif made is not None:
+            foreign = True
+    return content, foreign
 
 
 def _decode_block(block: Part) -> Part | None:
     """One block; None for an empty one, {} for one of another kind. Batch answers hold all kinds, all but one null."""
-    kinds = [name for name, value in block.items() if value is not None]
-    if not kinds:
-        return None
-    make = ANSWERED.get(kinds[0])
-    return make(block[kinds[0]]) if make else {}
+    for kind, value in block.items():
+        if value is not None:
+            return ANSWERED[kind](value) if kind in ANSWERED else {}
+    return None
 
 
 def _said(value: Any) -> Part | None:
-    return {"type": "text", "text": value} if text(value) else None
+    return {"type": "text", "text": value} if value and isinstance(value, str) else None
 
 
 def _called(value: Any) -> Part:
@@ -341,8 +352,8 @@ def _usage(given: Any, tier: str) -> Body:
     given = given if isinstance(given, dict) else {}
     return {
         "input_tokens": count(given.get("inputTokens")),
-        "cache_creation_input_tokens": count(given.get("cacheWriteInputTokens")),
-        "cache_read_input_tokens": count(given.get("cacheReadInputTokens")),
+        "cache_creation_input_tokens": count(given[WRITTEN]) if WRITTEN in given else 0,
+        "cache_read_input_tokens": count(given[READ]) if READ in given else 0,
         "output_tokens": count(given.get("outputTokens")),
         "service_tier": tier,
     }

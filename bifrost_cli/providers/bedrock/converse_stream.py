@@ -76,7 +76,7 @@ class ConverseStream:
     def _stopped(self, said: Said) -> Made:
         yield from self._ended(said)
         self.reason = text(said.get("stopReason"))
-        converse.check_reason(self.reason)
+        converse.stop_reason(self.reason)  # Raises where it makes the answer none.
 
     def _measured(self, said: Said) -> Made:
         if self.reason:

@@ -60,7 +60,6 @@ def decode(answer: dict[str, Any], call: Call) -> dict[str, Any]:
         if answer.get("type") == "message":
             return invoke.decode(answer, "standard")
     elif isinstance(answer.get("output"), dict):
-        converse.check_reason(answer.get("stopReason"))
         return converse.decode(answer, call.body, call.model, call.id, "standard")
     raise BifrostError("Bedrock's answer is not a message.", provider=PROVIDER)
 

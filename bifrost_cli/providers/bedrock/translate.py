@@ -97,50 +97,55 @@ class Origin(NamedTuple):
 
 def decode_result(line: bytes, origin: Origin) -> BatchResult:
     """A line of a job's output."""
-    row = _row(line)
-    custom_id, answer, error = row["recordId"], row.get("modelOutput"), row.get("error")
+    row = _object(line)
+    custom_id, answer, error = row.get("recordId"), row.get("modelOutput"), row.get("error")
+    if not isinstance(custom_id, str):
+        raise BifrostError("A line of Bedrock's results is not an object with a recordId.", provider=PROVIDER)
     if isinstance(error, dict) and error:
-        if error.get("expired"):
-            return {"custom_id": custom_id, "result": {"type": "expired"}}
-        return errored(custom_id, *describe_record(error))
+        return _decode_failure(custom_id, error)
     if not isinstance(answer, dict):
         return errored(custom_id, "api_error", "Bedrock's result for this request is empty.")
-    if answer.get("type") == "error":
-        kind, message = text(member(answer, "error", "type")), text(member(answer, "error", "message"))
-        return errored(custom_id, kind or "api_error", message or "The model answered with an error.")
-    if answer.get("stopReason") in converse.MALFORMED:
-        return errored(custom_id, "api_error", f"The model's answer cannot be read ({answer['stopReason']}).")
-    return succeeded(custom_id, _message(answer, row, origin))
+    kind = answer.get("type")
+    if kind == "message":
+        return succeeded(custom_id, invoke.decode(answer, origin.tier))
+    if kind == "error":
+        return _decode_error(custom_id, answer)
+    return _decode_converse(custom_id, answer, row.get("modelInput"), origin)
 
 
 def record_id(line: bytes) -> str | None:
     """The recordId of a line of input; None where Bedrock chose it."""
-    row = _object(line)
-    return text(row.get("recordId")) or None if row else None
+    return text(_object(line).get("recordId")) or None
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    row = _object(line)
-    if row is None or not isinstance(row.get("recordId"), str):
-        raise BifrostError("A line of Bedrock's results is not an object with a recordId.", provider=PROVIDER)
-    return row
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
+def _object(line: bytes) -> dict[str, Any]:
+    """The object that a line is, or an empty one."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return None
-    return row if isinstance(row, dict) else None
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
-def _message(answer: dict[str, Any], row: dict[str, Any], origin: Origin) -> dict[str, Any]:
-    if answer.get("type") == "message":
-        return invoke.decode(answer, origin.tier)
-    id = f"{origin.batch}/{row['recordId']}"
-    made = converse.decode(answer, row.get("modelInput"), origin.model, id, origin.tier)
+def _decode_failure(custom_id: str, error: dict[str, Any]) -> BatchResult:
+    if error.get("expired"):
+        return {"custom_id": custom_id, "result": {"type": "expired"}}
+    return errored(custom_id, *describe_record(error))
+
+
+def _decode_error(custom_id: str, answer: dict[str, Any]) -> BatchResult:
+    """Anthropic's own form of an error, as the answer of one of its models."""
+    kind, message = text(member(answer, "error", "type")), text(member(answer, "error", "message"))
+    return errored(custom_id, kind or "api_error", message or "The model answered with an error.")
+
+
+def _decode_converse(custom_id: str, answer: dict[str, Any], request: Any, origin: Origin) -> BatchResult:
+    try:
+        made = converse.decode(answer, request, origin.model, f"{origin.batch}/{custom_id}", origin.tier)
+    except BifrostError as error:
+        return errored(custom_id, error.type, error.message)
     # What is neither (embeddings, a vendor's own form in somebody else's job) stays whole beside an empty message.
-    return made if isinstance(answer.get("output"), dict) else {**made, "body": answer}
+    return succeeded(custom_id, made if isinstance(answer.get("output"), dict) else {**made, "body": answer})
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------

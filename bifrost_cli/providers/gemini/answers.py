@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from bifrost_cli.errors import BifrostError, ForbiddenError, UpstreamError
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
+is_plain = re.compile(r"[A-Za-z0-9_-]+").fullmatch
+"""Whether an id is one in Anthropic's alphabet."""
 STOPS = {
     "STOP": "end_turn",
     "MAX_TOKENS": "max_tokens",
@@ -42,22 +43,24 @@ FAILURES: dict[str, type[BifrostError]] = {
     "PUP_LIMITED_DISABLED": ForbiddenError,
 }
 """Reasons that leave no answer to rely on; so does one that is in none of the three (all that are documented are)."""
+CACHED, THOUGHT, TOOLS = "cachedContentTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount"
+"""Counts that most answers leave out."""
 
 
 def message(
     response: dict[str, Any],
+    id: str,
     content: list[dict[str, Any]],
     stop_reason: str,
     *,
     model: str = "",
-    salt: str = "",
     refusal: str | None = None,
 ) -> dict[str, Any]:
-    """Anthropic's message. `refusal` is why there is no answer, or none further; `model` and `salt` stand in where the
-    answer names no model or id."""
+    """Anthropic's message. `refusal` is why there is no answer, or none further; `model` stands in where the answer
+    names none."""
     refused = {"type": "refusal", "category": None, "explanation": refusal} if stop_reason == "refusal" else None
     return {
-        "id": message_id(response.get("responseId"), salt),
+        "id": id,
         "type": "message",
         "role": "assistant",
         "model": text(response.get("modelVersion")) or model,
@@ -75,21 +78,24 @@ def usage(given: Any) -> dict[str, Any]:
     Its total is prompt + candidates + thoughts + toolUsePrompt (recorded 2025-06 to 2026-08). Absent counts are 0.
     """
     given = given if type(given) is dict else {}
-    cached, thought = count(given.get("cachedContentTokenCount")), count(given.get("thoughtsTokenCount"))
-    prompt = count(given.get("promptTokenCount")) + count(given.get("toolUsePromptTokenCount"))
+    prompt, output = count(given.get("promptTokenCount")), count(given.get("candidatesTokenCount"))
+    cached = count(given[CACHED]) if CACHED in given else 0
+    thought = count(given[THOUGHT]) if THOUGHT in given else 0
+    if TOOLS in given:
+        prompt += count(given[TOOLS])
     return {
         "input_tokens": prompt - cached if prompt > cached else 0,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cached,
-        "output_tokens": count(given.get("candidatesTokenCount")) + thought,
+        "output_tokens": output + thought,
         "output_tokens_details": {"thinking_tokens": thought},
         "service_tier": "batch",
     }
 
 
-def message_id(id: Any, salt: str) -> str:
-    """`msg_…` from the answer's `responseId`, or always the same for the same `salt`."""
-    return f"msg_{safe(text(id)) if text(id) else digest(salt)}"
+def message_id(native: str, salt: str) -> str:
+    """`msg_…` from the answer's `responseId`, or always the same for the same `salt` where it has none."""
+    return f"msg_{native if is_plain(native) else digest(native or salt)}"
 
 
 def tool_use(given: Any, salt: str) -> dict[str, Any]:
@@ -98,25 +104,15 @@ def tool_use(given: Any, salt: str) -> dict[str, Any]:
     id, args = text(call.get("id")), call.get("args")
     return {
         "type": "tool_use",
-        "id": id if id and safe(id) == id else f"toolu_{digest(id or salt)}",
+        "id": id if is_plain(id) else f"toolu_{digest(id or salt)}",
         "name": text(call.get("name")),
         "input": args if isinstance(args, dict) else {},
     }
 
 
-def salted(response: dict[str, Any], salt: str) -> str:
-    """What the ids are made from that an answer lacks: its own id, and `salt`."""
-    return f"{salt} {text(response.get('responseId'))}"
-
-
 def chance(response: dict[str, Any]) -> str:
     """The salt of an answer that no other name tells from others: nothing where it has an id, which is enough."""
     return "" if text(response.get("responseId")) else uuid4().hex
-
-
-def safe(id: str) -> str:
-    """An id in Anthropic's alphabet: as it is, or its hash."""
-    return id if PLAIN_ID.fullmatch(id) else digest(id)
 
 
 def text(value: Any) -> str:
@@ -139,8 +135,12 @@ def object_of(value: Any) -> dict[str, Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; none where it is absent or null."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """The objects of a list, which mostly is the list itself; none where it is absent or null."""
+    found = value if type(value) is list else []
+    for item in found:
+        if type(item) is not dict:
+            return [item for item in found if type(item) is dict]
+    return found
 
 
 def digest(value: str) -> str:

@@ -25,8 +25,9 @@ class Message(events.Message):
         self.calls = 0
 
     def _first(self) -> dict[str, Any]:
-        self.salt = answers.salted(self.body, answers.chance(self.body))
-        message = answers.message(self.body, [], "", model=self.model, salt=self.salt)
+        native = answers.text(self.body.get("responseId"))
+        self.salt = f"{answers.chance(self.body)} {native}"
+        message = answers.message(self.body, answers.message_id(native, self.salt), [], "", model=self.model)
         return {**message, "stop_reason": None, "usage": {**message["usage"], "service_tier": "standard"}}
 
     def whole_call(self, given: Any) -> Made:

@@ -241,15 +241,17 @@ def decode(response: dict[str, Any], salt: str, model: str) -> dict[str, Any]:
     `body`. `salt` makes the ids that the answer lacks, `model` is its model where it names none.
     """
     candidate = candidate_of(response)
-    parts, reason = parts_of(candidate), answers.text(candidate.get("finishReason"))
-    blocked = "" if reason else block_reason(response)
-    if reason not in answers.STOPS and reason not in answers.REFUSALS and (reason or not (parts or blocked)):
-        raise _failure(candidate, reason)
-    salt = answers.salted(response, salt)
-    content, known = _content(parts, salt)
-    refusal = f"Gemini blocked the prompt: {blocked}" if blocked else _refusal(candidate, reason)
-    stop = "refusal" if refusal else _stop_reason(reason, content)
-    made = answers.message(response, content, stop, model=model, salt=salt, refusal=refusal)
+    reason, refusal = answers.text(candidate.get("finishReason")), None
+    stop = answers.STOPS.get(reason)
+    if stop is None:
+        refusal = _refusal(response, candidate, reason)
+        stop = "refusal" if refusal else "end_turn"
+    native = answers.text(response.get("responseId"))
+    salt = f"{salt} {native}"
+    content, calls, known = _content(parts_of(candidate), salt)
+    if calls and stop == "end_turn":
+        stop = "tool_use"
+    made = answers.message(response, answers.message_id(native, salt), content, stop, model=model, refusal=refusal)
     return made if known else {**made, "body": response}
 
 
@@ -260,10 +262,10 @@ def _failure(candidate: dict[str, Any], reason: str) -> BifrostError:
     return kind(f"{why}: {said}" if said else f"{why}.", provider=PROVIDER)
 
 
-def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], bool]:
-    """The blocks, and whether they hold all of the parts."""
+def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], int, bool]:
+    """The blocks, how many of them are calls, and whether they hold all of the parts."""
     content: list[dict[str, Any]] = []
-    calls = 0
+    calls, known = 0, True
     for given in parts:
         if "text" in given:
             _text_part(given, content)
@@ -272,9 +274,10 @@ def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], bool]:
             calls += 1
         elif is_foreign(given):
             content.append(FOREIGN)
-    if FOREIGN not in content:
-        return content, True
-    return [block for block in content if block is not FOREIGN], False
+            known = False
+    if not known:
+        content = [block for block in content if block is not FOREIGN]
+    return content, calls, known
 
 
 def is_foreign(given: Part) -> bool:
@@ -288,7 +291,8 @@ def _text_part(given: Part, content: list[dict[str, Any]]) -> None:
     The signature of a text is kept where a thought is shown before it. It is never demanded back (documented), and a
     block for it alone would stand before the text that readers look for first.
     """
-    said, signature = answers.text(given["text"]), answers.text(given.get("thoughtSignature"))
+    said = answers.text(given["text"])
+    signature = answers.text(given["thoughtSignature"]) if "thoughtSignature" in given else ""
     if given.get("thought"):
         if said or signature:
             content.append({"type": "thinking", "thinking": said, "signature": f"{OWN}{signature}"})
@@ -311,18 +315,19 @@ def _awaits(content: list[dict[str, Any]]) -> bool:
     return bool(content) and content[-1].get("signature") == OWN
 
 
-def _stop_reason(reason: str, content: list[dict[str, Any]]) -> str:
-    stop = answers.STOPS.get(reason, "end_turn")
-    called = "tool_use" in [block["type"] for block in content]
-    return "tool_use" if called and stop == "end_turn" else stop
+def _refusal(response: dict[str, Any], candidate: dict[str, Any], reason: str) -> str | None:
+    """Why an answer was filtered, or its prompt; None where it just names no reason to stop.
 
-
-def _refusal(candidate: dict[str, Any], reason: str) -> str | None:
-    """Why an answer was filtered; None where it was not."""
-    if reason not in answers.REFUSALS:
-        return None
-    said = answers.text(candidate.get("finishMessage"))
-    return f"Gemini stopped with {reason}{_categories(candidate)}{f': {said}' if said else ''}"
+    Raises the BifrostError that another reason means, or that there is nothing to stop.
+    """
+    if reason in answers.REFUSALS:
+        said = answers.text(candidate.get("finishMessage"))
+        return f"Gemini stopped with {reason}{_categories(candidate)}{f': {said}' if said else ''}"
+    if not reason and (blocked := block_reason(response)):
+        return f"Gemini blocked the prompt: {blocked}"
+    if reason or not parts_of(candidate):
+        raise _failure(candidate, reason)
+    return None
 
 
 def _categories(candidate: dict[str, Any]) -> str:
@@ -341,10 +346,16 @@ def block_reason(response: dict[str, Any]) -> str:
 
 def candidate_of(response: dict[str, Any]) -> dict[str, Any]:
     """The first candidate, which is the only one where no others were asked for."""
-    found = answers.objects(response.get("candidates"))
-    return found[0] if found else {}
+    found = response.get("candidates")
+    for candidate in found if isinstance(found, list) else ():
+        if isinstance(candidate, dict):
+            return candidate
+    return {}
 
 
 def parts_of(candidate: dict[str, Any]) -> list[Part]:
     """What a candidate says; `content` and `parts` may be missing."""
-    return answers.objects(answers.object_of(candidate.get("content")).get("parts"))
+    try:
+        return answers.objects(candidate["content"]["parts"])
+    except (KeyError, TypeError):
+        return []

@@ -100,9 +100,9 @@ def decode_inlined(item: dict[str, Any], number: int, model: str) -> BatchResult
 
 def _decode_row(custom_id: str, row: dict[str, Any], model: str) -> BatchResult:
     response, error = row.get("response"), row.get("error")
-    if isinstance(error, dict) and error:
+    if error and isinstance(error, dict):
         return _decode_failure(custom_id, error)
-    if not isinstance(response, dict) or not response:
+    if not response or not isinstance(response, dict):
         return errored(custom_id, "api_error", "Gemini's result for this request is empty.")
     if GENERATED.isdisjoint(response):
         return succeeded(custom_id, foreign(response, custom_id, model))
@@ -114,7 +114,8 @@ def _decode_row(custom_id: str, row: dict[str, Any], model: str) -> BatchResult:
 
 def foreign(response: dict[str, Any], custom_id: str, model: str) -> dict[str, Any]:
     """What is no conversation (embeddings): a message without content, and the answer whole as its member `body`."""
-    message = answers.message(response, [], "end_turn", model=model, salt=custom_id)
+    id = answers.message_id(answers.text(response.get("responseId")), custom_id)
+    message = answers.message(response, id, [], "end_turn", model=model)
     return {**message, "body": response}
 
 
