@@ -29,8 +29,8 @@ DECODERS: dict[str, tuple[Callable[[str], object], Callable[[bytes], BatchResult
     "Anthropic": (lines.anthropic_result, anthropic.decode_result),
     "OpenAI": (lines.openai_result, openai.decode_result),
     "Gemini": (lines.gemini_result, lambda line: gemini.decode_result(line, 1, lines.GEMINI)),
-    "Bedrock": (lines.invoke_result, partial(bedrock.decode_result, origin=ORIGIN)),
-    "Bedrock Converse": (lines.converse_result, partial(bedrock.decode_result, origin=CONVERSE_ORIGIN)),
+    "Bedrock": (lines.invoke_result, lambda line: bedrock.decode_result(line, ORIGIN)),
+    "Bedrock Converse": (lines.converse_result, lambda line: bedrock.decode_result(line, CONVERSE_ORIGIN)),
 }
 FLOOR = "orjson loads + dumps"
 
@@ -52,6 +52,7 @@ def decode(setup: Setup) -> Iterator[Row]:
     """Each provider's result lines to Anthropic's."""
     for name, (make, read) in DECODERS.items():
         found = b"".join(lines.results(make, setup.size(20_000)))
+        assert read(found.partition(b"\n")[0])["result"]["type"] == "succeeded"
         yield _row(setup, f"results of {name}", found, partial(_decode, read), 0.35)
 
 
@@ -90,9 +91,7 @@ def _encode_stream(adapter: Provider, stream: io.BufferedIOBase) -> None:
 
 def _decode(read: Callable[[bytes], BatchResult], text: bytes) -> None:
     for line in io.BytesIO(text):
-        result = read(line)
-        assert result["result"]["type"] == "succeeded"
-        orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE)
+        orjson.dumps(read(line), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _adapter(name: str) -> Provider:
