@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import orjson
+from orjson import JSONEncodeError, dumps
 
 Params = dict[str, Any]
 Made = TypeVar("Made")
@@ -27,8 +27,8 @@ class Kept(Generic[Made]):
         settings = params.copy()
         settings["messages"] = None
         try:
-            key = orjson.dumps(settings)
-        except orjson.JSONEncodeError:
+            key = dumps(settings)
+        except JSONEncodeError:
             return self._make(settings)
         made = self._made.get(key)
         return self._add(key, settings) if made is None else made

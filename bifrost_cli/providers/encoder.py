@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-import orjson
+from orjson import Fragment, JSONEncodeError, dumps
 
 from bifrost_cli.errors import InvalidRequestError
 
@@ -20,7 +20,7 @@ Terms = TypeVar("Terms")
 Handler = Callable[[Body, str, Any, Params, Terms], None]
 """Puts a setting into the body: takes that, the setting's name and value, all params and the terms."""
 
-HOLE = orjson.Fragment(b"\0")
+HOLE = Fragment(b"\0")
 """A byte that is in no JSON: in strings it is escaped."""
 
 
@@ -58,8 +58,8 @@ class Encoder(ABC, Generic[Terms]):
         encoder, made = self.translate(messages)
         try:
             start, middle, end = encoder._around or encoder._cut()
-            line = b"".join((start, orjson.dumps(custom_id), middle, orjson.dumps(made), end))
-        except orjson.JSONEncodeError as error:  # Most likely too deep: 254 levels are written, more are read.
+            line = b"".join((start, dumps(custom_id), middle, dumps(made), end))
+        except JSONEncodeError as error:  # Most likely too deep: 254 levels are written, more are read.
             raise InvalidRequestError(f"params: cannot be written as JSON: {error}.", provider=self.provider) from None
         return Line(custom_id, encoder.model, encoder.endpoint, line)
 
@@ -111,5 +111,5 @@ class Encoder(ABC, Generic[Terms]):
 
     def _cut(self) -> list[bytes]:
         """What is in a line before the id, between it and the messages, and after them."""
-        self._around = orjson.dumps(self.frame(HOLE, self.filled(HOLE))).split(b"\0")
+        self._around = dumps(self.frame(HOLE, self.filled(HOLE))).split(b"\0")
         return self._around

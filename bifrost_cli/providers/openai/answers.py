@@ -124,7 +124,7 @@ def count(value: Any) -> int:
     """A number of tokens or requests; 0 where there is none."""
     if type(value) is int:
         return value if value > 0 else 0
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return int(value) if type(value) is float and value > 0 else 0
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
