@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from bifrost_cli.errors import BifrostError, ForbiddenError, UpstreamError
+from bifrost_cli.providers.answers import count, objects, text
 
 is_plain = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 """Whether an id is one in Anthropic's alphabet."""
@@ -115,34 +116,14 @@ def chance(response: dict[str, Any]) -> str:
     return "" if text(response.get("responseId")) else uuid4().hex
 
 
-def text(value: Any) -> str:
-    """A string, or nothing."""
-    return value if type(value) is str else ""
-
-
-def count(value: Any) -> int:
-    """A number of tokens, bytes or requests; 64-bit ones come as text, and zeros are left out."""
-    if type(value) is int:
-        return value if value > 0 else 0
-    if type(value) is str:
-        return int(value) if value.isascii() and value.isdigit() else 0
-    return int(value) if type(value) is float and value > 0 else 0
-
-
 def object_of(value: Any) -> dict[str, Any]:
     """An object, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list, which mostly is the list itself; none where it is absent or null."""
-    found = value if type(value) is list else []
-    for item in found:
-        if type(item) is not dict:
-            return [item for item in found if type(item) is dict]
-    return found
-
-
 def digest(value: str) -> str:
     """24 characters of a hash."""
     return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+__all__ = ["count", "objects", "text"]

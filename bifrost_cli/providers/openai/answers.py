@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bifrost_cli.providers.answers import count, objects, text
 from bifrost_cli.providers.events import blank
 
 UNREADABLE = "INVALID_JSON"
@@ -115,23 +116,6 @@ def text_block(value: str, annotations: Any) -> dict[str, Any]:
     return block
 
 
-def text(value: Any) -> str:
-    """A string, or nothing."""
-    return value if type(value) is str else ""
-
-
-def count(value: Any) -> int:
-    """A number of tokens or requests; 0 where there is none."""
-    if type(value) is int:
-        return value if value > 0 else 0
-    return int(value) if type(value) is float and value > 0 else 0
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; none where it is absent or null."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _parsed(arguments: str) -> dict[str, Any]:
     if not arguments or arguments.isspace():
         return {}
@@ -156,3 +140,6 @@ def _link(note: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(value: str) -> str:
     return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+__all__ = ["count", "objects", "text"]
