@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from bifrost_cli.bodies import Source
-from bifrost_cli.config import Config, state_folder
+from bifrost_cli.config import state_folder
 from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.database import Database
@@ -22,44 +22,30 @@ from bifrost_cli.core.paging import ListPage, named, page, walk
 from bifrost_cli.core.plan import Admit, Plan, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
+from bifrost_cli.core.session import Session
 from bifrost_cli.core.submit import Created, Sent, Submission
 from bifrost_cli.core.work import Work
 from bifrost_cli.errors import (
-    ConfigError,
     ConflictError,
     InvalidRequestError,
     PendingError,
     Problem,
-    UnsupportedError,
     UsageError,
 )
 from bifrost_cli.models import Batch, BatchResult, File, Page
-from bifrost_cli.providers import HOME, PROVIDERS, load
+from bifrost_cli.providers import HOME
 from bifrost_cli.providers.base import Context, Provider
-from bifrost_cli.transport import Client, new_client
 
 
 @dataclass
-class Bifrost:
-    """One session: configuration, pooled connections, and an adapter per provider, made on first use.
+class Bifrost(Session):
+    """One session, and what can be done in it."""
 
-    `provider` is the one that a flag or header names, else ids and models say theirs, else the configured default.
-    `client` is the HTTP client to use, instead of one of its own.
-    """
-
-    config: Config = field(default_factory=Config.load)
-    provider: str | None = None
-    context: Context = field(default_factory=Context)
-    trust_env: bool = True
-
-    client: Client = field(default=None, repr=False)  # type: ignore[assignment]
     journal: Journal = field(default=None, repr=False)  # type: ignore[assignment]
-    adapters: dict[str, Provider] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.given = refs.check_provider(self.provider) if self.provider else None
+        super().__post_init__()
         self.journal = self.journal or Journal(Database(state_folder(self.config.environ)))
-        self.client = self.client or new_client(trust_env=self.trust_env)
 
     def view(self, provider: str | None, context: Context) -> "Bifrost":
         """Another session over the same connections, for a caller who names another provider or asks otherwise."""
@@ -77,49 +63,6 @@ class Bifrost:
     @property
     def owner(self) -> str | None:
         """The virtual key that what is created here belongs to, by its id."""
-        return None
-
-    # -- providers ----------------------------------------------------------------------------------------------
-
-    @property
-    def chosen(self) -> str | None:
-        """The provider that a flag, a header or the configuration names."""
-        return self.given or (self.config.provider.text if self.config.provider else None)
-
-    @property
-    def default(self) -> str:
-        """The provider of what names none."""
-        return self.chosen or HOME
-
-    def adapter(self, name: str) -> Provider:
-        """The adapter of a provider."""
-        if name not in self.adapters:
-            kind = load(name)
-            settings = self.config.settings(name, kind.settings)
-            self.adapters[name] = kind(settings, self.client, self.context)
-        return self.adapters[name]
-
-    def configured(self) -> list[str]:
-        """The providers that have what they need."""
-        return [name for name in PROVIDERS if self._lacks(name) is None]
-
-    def ready(self, name: str) -> Provider:
-        """The adapter, with all that it needs. Raises ConfigError that also says which providers have theirs."""
-        if lack := self._lacks(name):
-            others = ", ".join(self.configured())
-            found = f"Configured: {others} (choose with -p)." if others else "No provider is configured."
-            raise ConfigError(lack.message, hint=f"{found} --sandbox needs no key.", provider=name)
-        return self.adapter(name)
-
-    def address(self, name: str) -> str:
-        """Where a provider's batches are, as the journal knows it."""
-        return self.config.place or self.ready(name).http.base_url
-
-    def _lacks(self, name: str) -> ConfigError | None:
-        try:
-            self.adapter(name).require()
-        except ConfigError as error:
-            return error
         return None
 
     # -- files --------------------------------------------------------------------------------------------------
@@ -382,21 +325,21 @@ class Bifrost:
     async def create_message(self, params: dict[str, Any]) -> dict[str, Any]:
         """Anthropic's message, the answer to one request; `params` is the body of its `POST /v1/messages`."""
         provider, params = self._routed(params, checked=True)
-        return await self._able(provider, "messages").create_message(params)
+        return await self.able(provider, "messages").create_message(params)
 
     def stream_message(self, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The same answer as Anthropic's events, in their order. Closing the iterator ends the call."""
         provider, params = self._routed(params, checked=True)
-        return self._able(provider, "messages").stream_message(params)
+        return self.able(provider, "messages").stream_message(params)
 
     async def count_tokens(self, params: dict[str, Any]) -> int:
         """The input tokens of a request."""
         provider, params = self._routed(params)
-        return await self._able(provider, "count_tokens").count_tokens(params)
+        return await self.able(provider, "count_tokens").count_tokens(params)
 
     async def list_models(self, *, provider: str | None = None) -> list[dict[str, Any]]:
         """A provider's models, as Anthropic lists them."""
-        return await self._able(provider or self.default, "list_models").list_models()
+        return await self.able(provider or self.default, "list_models").list_models()
 
     def _routed(self, params: dict[str, Any], *, checked: bool = False) -> tuple[str, dict[str, Any]]:
         """The provider of a request, and its params as that provider's. The home provider judges them itself."""
@@ -412,12 +355,6 @@ class Bifrost:
         if self._admit:
             self._admit(provider, params)
         return provider, params
-
-    def _able(self, provider: str, capability: str) -> Provider:
-        adapter = self.ready(provider)
-        if not getattr(adapter.capabilities, capability):
-            raise UnsupportedError(f"{adapter.title} has no {capability} here.", provider=provider)
-        return adapter
 
     # -- ids ----------------------------------------------------------------------------------------------------
 
