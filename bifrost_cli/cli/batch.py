@@ -107,7 +107,7 @@ def list_(
     watch: Annotated[bool, typer.Option("--watch", help="Keep the table live, until Ctrl-C.")] = False,
 ) -> None:
     """List batches, newest first. `-p all` lists every configured provider."""
-    from bifrost_cli.cli import live, render
+    from bifrost_cli.cli import render
     from bifrost_cli.cli.listing import of_each
     from bifrost_cli.core.combine import group
 
@@ -126,7 +126,9 @@ def list_(
         return (await listed(bifrost))[0]
 
     if watch:
-        return session.run(lambda bifrost: live.watch(screen, lambda: current(bifrost)))
+        from bifrost_cli.cli import bars
+
+        return session.run(lambda bifrost: bars.watch(screen, lambda: current(bifrost)))
     batches, failed = session.run(listed)
     screen.batches(batches)
     if failed:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import BaseModel
 
-from bifrost_cli.cli.words import describe, escaped, key_object, moment, size
+from bifrost_cli.cli.words import clean, describe, escaped, key_object, moment, size
 from bifrost_cli.errors import BifrostError, InputError
 from bifrost_cli.models import Batch, BatchResult, File
 
@@ -61,14 +61,22 @@ class Screen:
         return sys.stdout.isatty() and not self.json and not self.quiet
 
     @property
+    def draws(self) -> bool:
+        """A person looks at stderr, who is shown what happens."""
+        return sys.stderr.isatty() and not self.quiet
+
+    @property
     def objects(self) -> bool:
         """A program reads stdout, and not only ids."""
         return not self.tables and not self.quiet
 
     def say(self, message: str, style: str = "") -> None:
         """A line on stderr, unless only ids are wanted."""
-        if not self.quiet:
+        if self.draws:
             self.err.say(message, style)
+        elif not self.quiet:
+            sys.stderr.write(f"{clean(message)}\n")
+            sys.stderr.flush()
 
     def say_once(self, message: str) -> None:
         """A line on stderr, if it has not been said."""

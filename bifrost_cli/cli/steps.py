@@ -131,7 +131,7 @@ class Job:
 
     async def follow(self, submission: Submission, pace: Pace) -> Batch:
         """Draw a run until its end."""
-        with live.Waiting(self.screen).shown() as waiting:
+        with live.waiting(self.screen) as waiting:
             async for batch in submission.follow(timeout=pace.timeout, poll=pace.poll):
                 waiting.update(batch.id if len(submission.run.parts) == 1 else "the batch", batch)
         return batch
@@ -202,7 +202,7 @@ class Job:
                 if len(ids) > 1:
                     self.screen.say(f"{id}: {sentence(error)}", style="red")
 
-        with live.Waiting(self.screen).shown() as waiting:
+        with live.waiting(self.screen) as waiting:
             await asyncio.gather(*(follow(id) for id in dict.fromkeys(ids)))
         return ended, errors[0] if errors else None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bifrost_cli.cli import live
+from bifrost_cli.cli import bars
 from bifrost_cli.cli.render import Screen
 from bifrost_cli.errors import BifrostError, NotFoundError, UpstreamError
 from bifrost_cli.models import Batch
@@ -72,7 +72,7 @@ def test_a_batch_is_got_as_it_is_now(sandbox: Sandbox, two: Path, provider: str)
 
 @pytest.mark.anyio
 async def test_watching_sits_an_outage_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(live, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(bars, "WATCH_SECONDS", 0.0)
     answers: list[list[Batch] | BifrostError] = [[], UpstreamError("down"), [], NotFoundError("the end of it")]
 
     async def listed() -> list[Batch]:
@@ -82,7 +82,7 @@ async def test_watching_sits_an_outage_out(monkeypatch: pytest.MonkeyPatch, caps
         return answer
 
     with pytest.raises(NotFoundError):
-        await live.watch(Screen(), listed)
+        await bars.watch(Screen(), listed)
     assert answers == []
     assert "No batches." in capsys.readouterr().out
 

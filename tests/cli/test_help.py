@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,22 @@ except SystemExit:
     # Typer itself loads pydantic to describe the options of a command.
     assert "pydantic" not in loaded or "batch" in arguments
     assert not [name for name in loaded if re.match(r"bifrost_cli\.(providers\.\w+|core|server|sandbox)\b", name)]
+
+
+def test_a_pipeline_loads_nothing_that_draws(two: Path) -> None:
+    script = f"""
+import sys
+from bifrost_cli.cli.app import main
+sys.argv[1:] = ["batch", "create", {str(two)!r}, "-p", "openai", "--model", "gpt-4o", "--dry-run"]
+try:
+    main()
+finally:
+    print("LOADED", *sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.partition("LOADED")[2].split())
+    assert "bifrost_cli.core.plan" in loaded
+    assert not loaded & {"rich.console", "rich.progress", "rich.table", "click"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
