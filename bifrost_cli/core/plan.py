@@ -211,10 +211,10 @@ class Planner:
         """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
         try:
             self._fill(plan, lines)
-            if self.total_problems:
+            if not plan.parts and not self.problems:
+                self._report(Problem(0, None, "there are no requests in it"))
+            if self.problems and not (self.skip and plan.parts):
                 raise InputError(plan.name, self.problems, self.total_problems)
-            if not plan.parts:
-                raise InputError(plan.name, [Problem(0, None, "there are no requests in it")], 1)
             balance(plan)
             for part in plan.parts:
                 part.provider.check_part(part.requests, part.key.model)
@@ -320,7 +320,6 @@ class Planner:
     def _report(self, problem: Problem, line: dict[str, Any] | None = None) -> None:
         if self.skip:
             self.skip(problem, line)
-            return
         self.total_problems += 1
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)

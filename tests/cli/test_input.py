@@ -239,6 +239,15 @@ def test_what_an_earlier_run_skipped_is_not_overwritten_unasked(sandbox: Sandbox
     assert len(Path("in.skipped.jsonl").read_text().splitlines()) == 2
 
 
+def test_where_every_line_is_bad_each_is_told(sandbox: Sandbox, folder: Path) -> None:
+    written("all.jsonl", "nope", ask("one", max_tokens=0))
+    ran = bifrost("batch", "create", "all.jsonl", "-p", "openai", "--skip-invalid", code=2)
+    assert "all.jsonl:1: a line must be a JSON object, this is a string" in ran.err
+    assert "all.jsonl:2: one: max_tokens must be a whole number above 0, this is 0" in ran.err
+    assert "2 problems; nothing was submitted" in ran.err
+    assert not list(folder.glob("*.skipped.jsonl"))
+
+
 def test_a_command_that_skips_the_same_lines_again_may_be_run_again(sandbox: Sandbox) -> None:
     written("in.jsonl", ask("good"), [1])
     for _ in range(2):
