@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from bifrost_cli.cli.live import Moved
 from bifrost_cli.cli.render import Screen, sentence
 from bifrost_cli.cli.rows import batch_rows
 from bifrost_cli.cli.words import clean
@@ -32,7 +33,6 @@ from bifrost_cli.models import Batch
 WIDE = 120
 NARROW = 80
 WATCH_SECONDS = 2.0
-Moved = Callable[[int], object]
 
 
 @contextmanager
