@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -317,6 +318,35 @@ async def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
         rows(journal, "UPDATE ids SET kept_at = kept_at - 61 * 86400")
         await begun(Journal(journal.database), other)
     assert journal.inputs([Ref("small", "n0")]) is None
+
+
+@pytest.mark.parametrize("options", [{}, {"key": "k"}, {"within": 0.0}, {"within": 60.0}], ids=str)
+async def test_a_long_history_makes_no_run_harder_to_begin(journal: Journal, options: dict[str, Any]) -> None:
+    await steps_of_a_run(journal, **options)
+    few = await steps_of_a_run(journal, **options)
+    with journal.database.write() as db:
+        counted = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+        db.execute(f"{counted} INSERT INTO runs SELECT i, {time.time()}, 0, '', 1, i, NULL, NULL, '', NULL FROM n")
+        db.execute(
+            f"{counted} INSERT INTO parts SELECT i, 0, 0, 'small', '', '', '', 1, 'created', i, '', 0, 0, 0 FROM n"
+        )
+    assert 0 < await steps_of_a_run(journal, **options) < few * 1.5
+
+
+async def steps_of_a_run(journal: Journal, **options: Any) -> int:
+    """How many steps SQLite takes for it, from its beginning to its end."""
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    await journal.commits.make(lambda db: db.set_progress_handler(step, 1), lasting=False)
+    with plan(1) as given:
+        run = await begun(journal, given, **options)
+    await journal.mark(run.parts[0], "created", native=run.id)
+    await journal.close(run.id)
+    return steps
 
 
 # -- folders that do not serve -----------------------------------------------------------------------------------
