@@ -1,5 +1,6 @@
 """The root command, and the one place where errors become messages and exit codes."""
 
+import atexit
 import gc
 import os
 import signal
@@ -111,6 +112,7 @@ def root(
 def main() -> None:
     """The console script."""
     gc.set_threshold(*COLLECTED)
+    atexit.register(gc.freeze)  # Nor is what is left at the end looked through, which would take longer than the rest.
     sys.modules[UNUSED] = ModuleType(UNUSED)
     has_stdout = sys.stdout is not None
     _open_closed()

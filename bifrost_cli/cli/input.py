@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from bifrost_cli.errors import UsageError
 
+BLOCK = 256 * 1024
+
 
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
@@ -19,7 +21,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
         with interruptible():
             yield sys.stdin.buffer
         return
-    with _readable(path).open("rb") as stream, interruptible():
+    with _readable(path).open("rb", BLOCK) as stream, interruptible():
         yield stream
 
 

@@ -51,8 +51,13 @@ def _unseen(number: int) -> None:
     """Nobody looks."""
 
 
-def each(items: Iterable[T], counted: Moved) -> Iterator[T]:
-    """The items, counted as they pass, a thousand at a time: drawing takes longer than what is counted."""
+def each(items: Iterable[T], counted: Moved) -> Iterable[T]:
+    """The items, counted as they pass, where that is looked at."""
+    return items if counted is _unseen else _each(items, counted)
+
+
+def _each(items: Iterable[T], counted: Moved) -> Iterator[T]:
+    """Counted a thousand at a time: drawing takes longer than what is counted."""
     number = 0
     for number, item in enumerate(items, 1):
         yield item

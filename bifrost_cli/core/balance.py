@@ -25,7 +25,7 @@ def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int)
         for _ in range(kept):
             file.readline()
         cut, moved = file.tell(), file.read()
-    part.spool.write(moved + part.spool.read())
+    part.spool.replace(moved + part.spool.read())
     before.spool.truncate(cut)
     before.recount(kept)
     part.recount(part.requests + number)
@@ -34,11 +34,10 @@ def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int)
 
 def _renamed(ids: Spool, old: int, new: int, kept: int) -> Spool:
     """Ids of part `old` beyond the first `kept` are of part `new` now."""
-    seen, renamed = 0, Spool(ids.spools, f"{ids.name}-{new}")
-    with renamed.writer() as target:
-        written = Roll(target)
-        for part, id in read(ids.open()):
-            seen += part == old
-            written.add(new if part == old and seen > kept else part, id)
-        written.end()
+    seen, renamed = 0, ids.spools.new(f"{ids.name}-{new}")
+    written = Roll(renamed)
+    for part, id in read(ids.open()):
+        seen += part == old
+        written.add(new if part == old and seen > kept else part, id)
+    written.end()
     return renamed

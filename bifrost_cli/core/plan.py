@@ -4,7 +4,6 @@ A part becomes one provider batch. Requests go together that share provider, mod
 endpoint, as many as the provider takes.
 """
 
-import io
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from bifrost_cli.bodies import Source
 from bifrost_cli.core import jsonl, roll
 from bifrost_cli.core.balance import balance
-from bifrost_cli.core.ids import Ids, Marks, Numbers
+from bifrost_cli.core.ids import Marks, Numbers, repeated
 from bifrost_cli.core.kept import Kept
 from bifrost_cli.core.spool import Spool, Spools
 from bifrost_cli.errors import (
@@ -60,38 +59,33 @@ class PlannedPart:
     file_id: str | None = None
     requests: int = 0
     size: int = 0
-    _file: io.BufferedWriter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         limits, framing = self.provider.limits, self.provider.framing
         self._most, self._room = limits.max_requests, limits.max_bytes - len(framing.suffix)
-        self._before, self._separator = framing.prefix, framing.separator
+        self._before, self._between = framing.prefix, len(framing.separator)
+        self._end = len(framing.prefix) - len(framing.separator)  # None stands before the first line.
         self._held: list[bytes] = []
         self._written = 0
 
     def take(self, body: bytes) -> bool:
         """Add a line; False where the provider does not take one more, or not of this length."""
-        size = self.size + len(self._before) + len(body)
-        if (self.requests == self._most or size > self._room) and self.requests:
+        end = self._end + self._between + len(body)
+        if (end > self._room or self.requests == self._most) and self.requests:
             return False
-        self._held += (self._before, body)
-        self._before = self._separator
-        self.size = size
+        self._held.append(body)
+        self._end = end
         self.requests += 1
-        if size - self._written > BLOCK:
+        if end - self._written > BLOCK:
             self._write()
         return True
 
     def close(self) -> None:
         """No line follows."""
-        self._held.append(self.provider.framing.suffix)
-        self._write().close()
+        self._write()
+        self.spool.add(self.provider.framing.suffix)
+        self.spool.end()
         self.recount(self.requests)
-
-    def abandon(self) -> None:
-        """Nothing more is written, be it whole or not."""
-        if self._file is not None:
-            self._file.raw.close()
 
     def recount(self, requests: int) -> None:
         """Its spool has changed and holds so many."""
@@ -117,12 +111,12 @@ class PlannedPart:
             "bytes": self.size,
         }
 
-    def _write(self) -> io.BufferedWriter:
-        self._file = self._file or self.spool.writer()
-        self._file.write(b"".join(self._held))
-        self._held.clear()
-        self._written = self.size
-        return self._file
+    def _write(self) -> None:
+        if self._held:
+            separator = self.provider.framing.separator
+            self.spool.add(self._before + separator.join(self._held))
+            self._held.clear()
+            self._before, self._written = separator, self._end
 
 
 class Plan:
@@ -138,7 +132,7 @@ class Plan:
         self.options = options
         self.parts: list[PlannedPart] = []
         self.spools = Spools()
-        self.ids = Spool(self.spools, "ids")
+        self.ids = self.spools.new("ids")
 
     @property
     def requests(self) -> int:
@@ -167,13 +161,11 @@ class Plan:
     def new_part(self, key: Key, provider: Provider) -> PlannedPart:
         """An empty part."""
         index = len(self.parts)
-        self.parts.append(PlannedPart(key, index, Spool(self.spools, f"part-{index}"), provider))
+        self.parts.append(PlannedPart(key, index, self.spools.new(f"part-{index}"), provider))
         return self.parts[index]
 
     def close(self) -> None:
         """Remove the spools."""
-        for part in self.parts:
-            part.abandon()
         self.spools.close()
 
     def __enter__(self) -> Self:
@@ -224,17 +216,15 @@ class Planner:
         return plan
 
     def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
-        seen, gaps = Ids(), Numbers()
+        gaps = Numbers()
         try:
-            with plan.ids.writer() as file:
-                ids = roll.Roll(file)
-                for number, line in lines:
-                    if encoded := self._encode(number, line):
-                        custom_id = encoded[1].custom_id
-                        ids.add(self._place(plan, *encoded).index, custom_id)
-                        seen.add(custom_id)
-                        gaps.add(number)
-                ids.end()
+            ids = roll.Roll(plan.ids)
+            for number, line in lines:
+                if encoded := self._encode(number, line):
+                    provider, made = encoded
+                    ids.add(self._place(plan, provider, made).index, made.custom_id)
+                    gaps.add(number)
+            ids.end()
             for part in self._open.values():
                 part.close()
         except OSError as error:
@@ -242,7 +232,7 @@ class Planner:
                 f"The requests cannot be spooled to {tempfile.gettempdir()}: {error.strerror}.",
                 hint="Make room there, or set TMPDIR to a folder that has it.",
             ) from error
-        self._report_twins(plan, seen.repeated(), gaps)
+        self._report_twins(plan, repeated(roll.rows(plan.ids.open())), gaps)
 
     def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
         if isinstance(line, Problem):

@@ -1,14 +1,23 @@
-"""What a plan writes once and reads as often as it must: in memory while all of it is small, on disk after that."""
+"""What a plan writes once and reads as often as it must: in memory while all of it is small, on disk after that.
+
+What goes to disk is written and digested in a thread, while what follows is made.
+"""
 
 import io
 import os
 import tempfile
-from hashlib import file_digest
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 IN_MEMORY = 1024 * 1024
-BUFFER = 256 * 1024
+BLOCK = 1024 * 1024
+MOST_WAITING = 4
+"""Blocks that are made and not yet written."""
 
 
 class Spools:
@@ -17,6 +26,14 @@ class Spools:
     def __init__(self) -> None:
         self._room = IN_MEMORY
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._made: list[Spool] = []
+        self._thread: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
+
+    def new(self, name: str) -> "Spool":
+        """An empty one."""
+        self._made.append(Spool(self, name))
+        return self._made[-1]
 
     def takes(self, size: int) -> bool:
         """Whether so many bytes more stay in memory; they are counted."""
@@ -28,36 +45,79 @@ class Spools:
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="bifrost-")
         return Path(self._folder.name) / name
 
+    def later(self, put: Callable[[bytes], None], block: bytes) -> None:
+        """Put a block where it belongs, after those before it. Raises what went wrong with one of them."""
+        self._thread = self._thread or ThreadPoolExecutor(1, "bifrost-spool")
+        self._waiting.append(self._thread.submit(put, block))
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.popleft().result()
+
+    def settle(self) -> None:
+        """Wait until all blocks are where they belong."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
     def close(self) -> None:
-        """Remove what is on disk."""
+        """Remove what is on disk, whole or not."""
+        if self._thread:
+            self._thread.shutdown(cancel_futures=True)
+        for spool in self._made:
+            spool.abandon()
         if self._folder:
             self._folder.cleanup()
 
 
 class Spool:
-    """Bytes, or the path of a file: `content` says which."""
+    """Bytes, or the path of a file: `content` says which, once all is added."""
 
     def __init__(self, spools: Spools, name: str) -> None:
         self.spools = spools
         self.name = name
         self.content: bytes | Path = b""
+        self._held: list[bytes] = []
+        self._holds = 0
+        self._file: io.BufferedWriter | None = None
+        self._digest = sha256()
+        self._digested = 0
+        """Bytes of the file that `_digest` is of."""
 
     @property
     def size(self) -> int:
         """In bytes."""
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
-    def writer(self) -> io.BufferedWriter:
-        """Writes it from its beginning; its content is there when this is closed."""
-        return io.BufferedWriter(_Raw(self), BUFFER)
+    def add(self, data: bytes) -> None:
+        """What comes next in it."""
+        self._held.append(data)
+        self._holds += len(data)
+        if self._holds > BLOCK:
+            self._pass_on()
 
-    def write(self, data: bytes) -> None:
-        """This is all of it."""
-        with self.writer() as writer:
-            writer.write(data)
+    def end(self) -> None:
+        """Nothing more is added."""
+        self._pass_on()
+        if self._file:
+            self.spools.settle()
+            self._file.close()
+            self._file = None
+
+    def abandon(self) -> None:
+        """Nothing more is added, and what was is not wanted."""
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+
+    def replace(self, data: bytes) -> None:
+        """Have this instead of all that was added."""
+        self._digested = 0
+        if isinstance(self.content, bytes):
+            self.content = data
+        else:
+            self.content.write_bytes(data)
 
     def truncate(self, size: int) -> None:
         """Keep so many bytes, the first."""
+        self._digested = 0
         if isinstance(self.content, bytes):
             self.content = self.content[:size]
         else:
@@ -74,43 +134,25 @@ class Spool:
 
     def digest(self) -> str:
         """Of all of it."""
+        if self._digested == self.size > 0:
+            return self._digest.hexdigest()
         with self.open() as file:
             return file_digest(cast(io.BytesIO, file), "sha256").hexdigest()
 
+    def _pass_on(self) -> None:
+        block = b"".join(self._held)
+        self._held, self._holds = [], 0
+        if isinstance(self.content, bytes):
+            block = self.content + block
+            if self.spools.takes(len(block) - len(self.content)):
+                self.content = block
+                return
+            self.content = self.spools.path(self.name)
+            self._file = self.content.open("wb")
+        self.spools.later(self._put, block)
 
-class _Raw(io.RawIOBase):
-    """Takes a spool's blocks: into memory, and from the first that has no room there on, into a file."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._held: list[bytes] = []
-        self._file: io.FileIO | None = None
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, block: Any, /) -> int:
-        if self._file is None and not self._spool.spools.takes(len(block)):
-            self._to_disk()
-        if self._file:
-            return self._file.write(block)
-        self._held.append(bytes(block))
-        return len(block)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._end()
-        super().close()
-
-    def _to_disk(self) -> None:
-        path = self._spool.spools.path(self._spool.name)
-        path.write_bytes(b"".join(self._held))
-        self._file = path.open("ab", 0)
-        self._spool.content = path
-        self._held.clear()
-
-    def _end(self) -> None:
-        if self._file:
-            self._file.close()
-        else:
-            self._spool.content = b"".join(self._held)
+    def _put(self, block: bytes) -> None:
+        assert self._file is not None
+        self._file.write(block)
+        self._digest.update(block)
+        self._digested += len(block)

@@ -2,23 +2,21 @@
 
 import tracemalloc
 from collections import Counter
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_cli.core.ids import Ids, Marks, Numbers
+from bifrost_cli.core.ids import Marks, Numbers, repeated
 
 LONG = "a-rather-long-custom-id-with-a-number-"
 texts = st.lists(st.text(max_size=3), max_size=60)
 
 
-@given(texts)
-def test_what_came_more_than_once_is_found(ids: list[str]) -> None:
-    seen = Ids()
-    for id in ids:
-        seen.add(id)
-    assert len(seen) == len(ids)
-    assert seen.repeated() == {hash(id) for id, times in Counter(ids).items() if times > 1}
+@given(st.lists(texts))
+def test_what_comes_more_than_once_is_found(rows: list[list[str]]) -> None:
+    times = Counter(chain.from_iterable(rows))
+    assert repeated(rows) == {hash(id) for id in times if times[id] > 1}
 
 
 @given(texts, st.integers(0, 100))
@@ -53,14 +51,12 @@ def test_line_numbers_are_known_by_position(steps: list[int]) -> None:
 
 def test_a_hundred_thousand_ids_take_little_memory() -> None:
     tracemalloc.start()
-    seen, marks, numbers = Ids(), Marks(100_000), Numbers()
+    marks, numbers = Marks(100_000), Numbers()
     for number in range(100_000):
-        seen.add(f"{LONG}{number}")
         marks.values[marks.slot(f"{LONG}{number}")] = 1
         numbers.add(number)
-    seen.add(f"{LONG}7")
-    repeated = seen.repeated()
+    found = repeated([f"{LONG}{number}"] for number in chain(range(100_000), [7]))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert repeated == {hash(f"{LONG}7")}
+    assert found == {hash(f"{LONG}7")}
     assert peak < 3 * 1024 * 1024

@@ -12,7 +12,7 @@ from bifrost_cli.core import kept_ids
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KEPT_DAYS, KeptIds
 from bifrost_cli.core.roll import Roll
-from bifrost_cli.core.spool import Spool, Spools
+from bifrost_cli.core.spool import Spools
 
 RUN = "INSERT INTO runs (id, created_at, source, requests, fingerprint, options) VALUES (?, 1, 's', 2, 'f', '{}')"
 
@@ -23,12 +23,11 @@ def database(tmp_path: Path) -> Database:
 
 
 def keep(kept: KeptIds, run: str, ids: list[tuple[int, str]]) -> None:
-    spooled = Spool(Spools(), "ids")
-    with spooled.writer() as stream:
-        rows = Roll(stream)
-        for part, id in ids:
-            rows.add(part, id)
-        rows.end()
+    spooled = Spools().new("ids")
+    rows = Roll(spooled)
+    for part, id in ids:
+        rows.add(part, id)
+    rows.end()
     with kept.database.note() as db:
         db.execute(RUN, (run,))
         kept.keep(db, run, spooled)
