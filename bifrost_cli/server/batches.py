@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import IO, Any
 
+import orjson
 from starlette.responses import Response
 
 from bifrost_cli.core.plan import Plan
@@ -35,27 +36,47 @@ async def create(call: Call) -> Response:
 
 
 async def _create(call: Call, body: IO[bytes], size: int) -> Batch:
-    plan = _planned(call, body) if size <= AT_ONCE else await asyncio.to_thread(_planned, call, body)
+    plan = _planned(call, body, size) if size <= AT_ONCE else await asyncio.to_thread(_planned, call, body, size)
     within = RETRIES_WITHIN if call.caller.retry else 0.0
     with plan:
         async with call.bifrost.submission(plan, key=call.caller.key, within=within) as submission:
             return await submission.create()
 
 
-def _planned(call: Call, body: IO[bytes]) -> Plan:
-    return call.bifrost.plan_batch(_requests(body), source="serve", defaults={}, unit="requests")
+def _planned(call: Call, body: IO[bytes], size: int) -> Plan:
+    return call.bifrost.plan_batch(lines_of(body, size), source="serve", defaults={}, unit="requests")
 
 
-def _requests(stream: IO[bytes]) -> Lines:
+def lines_of(body: IO[bytes], size: int) -> Lines:
     """The members of `requests` with their indices. Raises InvalidRequestError where the body is of another form."""
-    walker, count = Walker(stream), 0
+    requests = (_parsed(body) if size <= AT_ONCE else None) or _walked(body)
+    return ((index, _request(index, request)) for index, request in enumerate(requests))
+
+
+def _parsed(body: IO[bytes]) -> list[Any] | None:
+    """The requests of a body that is as it should be, which is parsed four times faster than it is walked; what is
+    wrong with another is told by who walks it."""
+    text = body.read()
+    body.seek(0)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    match value:
+        case {"requests": list(requests), **rest} if not rest and text.count(b'"requests"') == 1:
+            return requests
+    return None
+
+
+def _walked(body: IO[bytes]) -> Iterator[Any]:
+    walker, count = Walker(body), 0
     try:
         for name in walker.members():
             if name != "requests":
                 raise InvalidRequestError(f"{name[:100]}: Extra inputs are not permitted")
             for request in walker.items():
-                yield count, _request(count, request)
                 count += 1
+                yield request
     except JsonError as error:
         raise InvalidRequestError(f"The request body is not valid JSON: {error}") from None
     if not count:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bifrost_cli.config import Config
 from bifrost_cli.errors import InvalidRequestError, UsageError
-from bifrost_cli.server import Settings, multipart, spans
+from bifrost_cli.server import Settings, batches, multipart, spans
 from bifrost_cli.server.origin import check_public_url, origin
 from bifrost_cli.server.spans import JsonError, Walker
 
@@ -111,6 +111,36 @@ def test_a_deep_request_and_one_longer_than_a_block_are_walked() -> None:
         deep = [{"a": deep}]
     requests = [{"custom_id": "a", "params": deep}, {"custom_id": "b", "params": {"text": "y" * 3_000_000}}]
     assert walked(json.dumps({"requests": requests}).encode()) == requests
+
+
+BODIES = st.fixed_dictionaries({"requests": REQUESTS}) | st.fixed_dictionaries({"requests": VALUES, "more": VALUES})
+CUT = st.integers(0, 40)
+FRAMES = [b"%b", b" %b\n", b"[%b]", b"%b,", b'{"requests": [1], %b', b'{"requests": [{}], "m": %b}']
+
+
+@given(
+    BODIES,
+    CUT,
+    st.sampled_from([b"%b", b" %b\n", b"[%b]", b"%b,", b'{"requests": [1], %b', b'{"requests": [{}],"m": %b}']),
+)
+def test_a_small_body_is_read_as_a_large_one_is(body: Any, cut: int, frame: bytes) -> None:
+    text = frame % json.dumps(body).encode()
+    for sent in (text, text[: len(text) - cut]):
+        assert lines_or_error(sent, len(sent)) == lines_or_error(sent, batches.AT_ONCE + 1)
+
+
+def lines_or_error(text: bytes, size: int) -> Any:
+    try:
+        return list(batches.lines_of(io.BytesIO(text), size))
+    except InvalidRequestError as error:
+        return error.message
+
+
+def test_two_lists_of_requests_are_one() -> None:
+    text = b'{"requests":[{"custom_id":"a"}],"requests":[{"custom_id":"b"}]}'
+    for size in (len(text), batches.AT_ONCE + 1):
+        lines = [line["custom_id"] for _, line in batches.lines_of(io.BytesIO(text), size) if isinstance(line, dict)]
+        assert lines == ["a", "b"]
 
 
 # -- addresses and settings --------------------------------------------------------------------------------------
