@@ -68,6 +68,15 @@ class Reading(httpx.AsyncByteStream):
             block = following
         yield block + self.after
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is in memory anyway, and one block."""
+        return isinstance(self.file, io.BytesIO) and self.size <= BLOCK
+
+    def whole(self) -> bytes:
+        """The body of a small one."""
+        return b"".join((self.before, self._read(), self.after))
+
     def _read(self) -> bytes:
         block = self.file.read(min(BLOCK, self.left)) or b""
         self.left -= len(block)
@@ -110,7 +119,8 @@ def content_of(json: Any, file: Reading | None, form: Form | None) -> Content:
     if file is not None:
         described = _framed(file, form) if form else {}
         length = len(file.before) + file.size + len(file.after)
-        return Content({"stream": file}, {**described, "content-length": str(length)})
+        stream = httpx.ByteStream(file.whole()) if file.is_small else file
+        return Content({"stream": stream}, {**described, "content-length": str(length)})
     if json is None:
         return Content({}, {})
     body = orjson.dumps(json)

@@ -10,7 +10,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
+from secrets import token_hex
 
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 SPARES = 64
@@ -57,7 +57,7 @@ class Locks:
 
     def take_back(self, file: "_File") -> None:
         """Keep the file of a run for another, locked as it is: whoever has it open for this run looks again."""
-        if len(self._spares) < SPARES and file.rename(self._path(f"spare-{uuid4().hex}")):
+        if len(self._spares) < SPARES and file.rename(self._path(f"spare-{token_hex(8)}")):
             self._spares.append(file)
         else:
             file.remove()

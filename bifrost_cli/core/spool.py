@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 IN_MEMORY = 1024 * 1024
 BLOCK = 1024 * 1024
@@ -136,8 +136,10 @@ class Spool:
         """Of all of it."""
         if self._digested == self.size > 0:
             return self._digest.hexdigest()
-        with self.open() as file:
-            return file_digest(cast(io.BytesIO, file), "sha256").hexdigest()
+        if isinstance(self.content, bytes):
+            return sha256(self.content).hexdigest()
+        with self.content.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
 
     def _pass_on(self) -> None:
         block = b"".join(self._held)

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -52,7 +52,7 @@ def kept() -> IO[bytes]:
 
 async def save(request: Request, file: IO[bytes], limit: int) -> tuple[int, str]:
     """Write the body to a file, which is then at its beginning; gives its length and its digest."""
-    digest = blake2b(digest_size=16)
+    digest = sha256()
     async for block in limited(request, limit):
         file.write(block)
         digest.update(block)

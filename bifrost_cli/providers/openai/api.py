@@ -165,7 +165,7 @@ class OpenAI(Provider):
         file_id, endpoint = part.file_id, part.endpoint
         if part.source is not None:
             form = Form({"purpose": "batch"}, "file", f"bifrost-{part.tag}.jsonl", "application/jsonl")
-            file_id = translate.to_file(await self.http.json("POST", "/files", source=part.source, form=form)).id
+            file_id = translate.id_of(await self.http.json("POST", "/files", source=part.source, form=form))
         elif file_id is not None and not endpoint:
             endpoint = await self._endpoint_of(file_id)
         body = {

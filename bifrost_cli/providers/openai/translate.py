@@ -236,7 +236,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 def to_file(answer: dict[str, Any], media_type: str | None = None) -> File:
     """FileObject. OpenAI keeps no MIME type: it is guessed by name, unless the caller knows it."""
-    id, name, purpose = _id(answer), answers.text(answer.get("filename")), answer.get("purpose")
+    id, name, purpose = id_of(answer), answers.text(answer.get("filename")), answer.get("purpose")
     return File(
         id=id,
         filename=name,
@@ -260,7 +260,7 @@ def to_page(answer: Any, to: Callable[[dict[str, Any]], T]) -> Page[T]:
 
 def to_batch(answer: dict[str, Any]) -> Batch:
     """Batch. Its `results_url` stays empty: results are in two files, found by `raw`."""
-    id, state = _id(answer), answers.text(answer.get("status"))
+    id, state = id_of(answer), answers.text(answer.get("status"))
     processing_status = STATUS.get(state, "in_progress")
     created_at = _time(answer.get("created_at")) or EPOCH
     ended = [_time(answer.get(name)) for name in (f"{state}_at", *ENDED_AT)]
@@ -329,7 +329,8 @@ def _errors(given: Any) -> list[BatchError] | None:
     ] or None
 
 
-def _id(answer: Any) -> str:
+def id_of(answer: Any) -> str:
+    """Of a file or batch. Raises BifrostError where there is none."""
     if isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"]:
         return str(answer["id"])
     raise BifrostError("OpenAI's answer has no id.", hint="Is the address right?", provider=PROVIDER)
