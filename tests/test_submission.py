@@ -148,6 +148,33 @@ async def test_the_same_requests_on_purpose_are_a_new_batch(bifrost: Bifrost) ->
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_run_of_which_nothing_left_leaves_no_doubt(bifrost: Bifrost) -> None:
+    with planned(bifrost, lines(["a"])) as plan, pytest.raises(Interrupted):
+        async with bifrost.submission(plan):
+            raise Interrupted
+
+    assert bifrost.journal.open_intents() == []
+    with planned(bifrost, lines(["a"])) as plan:
+        async with bifrost.submission(plan) as next_:
+            await next_.create()
+    assert not next_.run.resumed
+    assert await count(bifrost) == 1
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_run_that_was_killed_before_anything_left_is_created_once(bifrost: Bifrost) -> None:
+    with planned(bifrost, lines(["a"])) as plan:
+        killed = await bifrost.journal.begin(plan, {bifrost.default: bifrost.address(bifrost.default)})
+        killed.release()  # As the end of its process does.
+    with planned(bifrost, lines(["a"])) as plan:
+        async with bifrost.submission(plan) as next_:
+            await next_.create()
+
+    assert next_.run.id == killed.id
+    assert await count(bifrost) == 1
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 async def test_anew_takes_nothing_up(bifrost: Bifrost) -> None:
     with planned(bifrost, lines(["a"])) as plan, pytest.raises(Interrupted):
         await followed(bifrost, plan, kill_at=1)

@@ -23,7 +23,7 @@ from bifrost_cli.core.plan import Admit, Plan, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.session import Session
-from bifrost_cli.core.submit import Created, Sent, Submission
+from bifrost_cli.core.submit import Sent, Submission
 from bifrost_cli.core.work import Work
 from bifrost_cli.errors import (
     ConflictError,
@@ -173,15 +173,14 @@ class Bifrost(Session):
         async with Submission(plan, run, self.journal, self.ready) as submission:
             yield submission
 
-    async def create_batch(
-        self, plan: Plan, *, key: str | None = None, on_created: Created | None = None, on_sent: Sent | None = None
-    ) -> Batch:
-        """Create what is planned: one provider batch per part, seen as one. `on_created` is told of each.
+    async def create_batch(self, plan: Plan, *, key: str | None = None, within: float | None = None) -> Batch:
+        """Create what is planned, and be done: one provider batch per part, seen as one. For `key` and `within` see
+        `submission`.
 
         Raises OutcomeUnknownError where an answer was lost and the provider's list does not settle it.
         """
-        async with self.submission(plan, key=key) as submission:
-            submission.on_created, submission.on_sent = on_created, on_sent
+        async with self.submission(plan, key=key, within=within) as submission:
+            submission.closes = True
             return await submission.create()
 
     def list_batches(self, *, provider: str | None = None, limit: int | None = None) -> AsyncIterator[Batch]:

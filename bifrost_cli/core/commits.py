@@ -12,6 +12,13 @@ from bifrost_cli.errors import BifrostError
 T = TypeVar("T")
 
 
+class Statement(NamedTuple):
+    """SQL, and the values in it."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
 class Wanted(NamedTuple):
     """A change; `lasting` where it must be on disk when it is `done`."""
 
@@ -45,11 +52,12 @@ class Commits:
             self._begin(loop)
         return await done
 
-    async def execute(self, statement: str, values: tuple[Any, ...], *, lasting: bool) -> None:
-        """Make a change of one statement."""
+    async def execute(self, *statements: Statement, lasting: bool) -> None:
+        """Make a change of these."""
 
         def change(db: sqlite3.Connection) -> None:
-            db.execute(statement, values)
+            for statement in statements:
+                db.execute(*statement)
 
         await self.make(change, lasting=lasting)
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from bifrost_cli.core.commits import Commits
+from bifrost_cli.core.commits import Commits, Statement
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KeptIds
 from bifrost_cli.core.locks import Lock, Locks
@@ -69,13 +69,19 @@ INSERT_PART = f"INSERT INTO parts ({PART}) VALUES ({', '.join('?' for _ in field
 
 @dataclass
 class Run:
-    """One `batch create`, held by this process until `release`."""
+    """One `batch create`, held by this process until `release`.
+
+    A new one's first part is `intended` from the beginning, which saves a wait for the disk; `ahead` is that part as
+    long as nothing of it has left.
+    """
 
     id: str
     created_at: float
     resumed: bool
     parts: list[PartRecord]
     _lock: Lock = field(repr=False)
+    ahead: PartRecord | None = None
+    closed: bool = False
 
     def release(self) -> None:
         """Let another process take it up."""
@@ -128,9 +134,7 @@ class Journal:
         within: float | None = None,
         owner: str | None = None,
     ) -> Run:
-        """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded.
-
-        That is on disk as soon as a part is `intended`, before which nothing leaves.
+        """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
 
         With `key`, the run of that key, once no other process holds it, however it ended. With `within`, also one that
         another holds, once it does no more, or that was closed no more than so many seconds ago. `parent` is the id of
@@ -148,7 +152,7 @@ class Journal:
                 found = None if anew else self._of_requests(db, fingerprint)
             return found or self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
 
-        run = await self.commits.make(begun, lasting=False)  # The disk is waited for once, when a part is `intended`.
+        run = await self.commits.make(begun, lasting=True)
         return run if isinstance(run, Run) else await self._taken_up(run)
 
     async def _taken_up(self, found: Found) -> Run:
@@ -205,33 +209,29 @@ class Journal:
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         parts = [
             PartRecord(run, part.index, 0, part.key.provider, addresses[part.key.provider], part.key.model,
-                       part.key.endpoint, part.requests, "planned", None, None, now)
+                       part.key.endpoint, part.requests, "planned" if part.index else "intended", None, None, now)
             for part in plan.parts
         ]  # fmt: skip
         db.executemany(INSERT_PART, [tuple(vars(part).values()) for part in parts])
         if plan.ids.size:
             self.ids.keep(db, run, plan.ids)
-        return Run(run, now, False, parts, lock)
+        return Run(run, now, False, parts, lock, ahead=parts[0])
 
     async def mark(
         self, part: PartRecord, state: State, *, native: str | None = None, error: str | None = None
     ) -> None:
         """Record, durably, where a part stands. A part planned again is a new attempt, with a tag of its own."""
-        if state == "planned" and part.state != "planned":
-            part.attempt += 1
-        part.state, part.native, part.error = state, native, error
-        if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
-            part.changed_at = time.time()
-        await self.commits.execute(
-            "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ?"
-            " WHERE run = ? AND position = ?",
-            (part.attempt, state, native, error, part.changed_at, part.run, part.position),
-            lasting=True,
-        )
+        statement = _standing(part, state, native, error)
+        await self.commits.execute(statement, lasting=True)
+
+    async def finish(self, run: Run, part: PartRecord, native: str) -> None:
+        """Record that the last part is created, and that this is all that was asked, both at once."""
+        run.closed = True
+        await self.commits.execute(_standing(part, "created", native), _closing(run.id), lasting=True)
 
     async def close(self, run: str) -> None:
         """All that the run's command was asked is done: the same requests given again are a new run."""
-        await self.commits.execute("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run), lasting=False)
+        await self.commits.execute(_closing(run), lasting=False)
 
     async def close_of(self, parts: Sequence[Ref]) -> None:
         """Close the run that these batches are of, if it is this journal's."""
@@ -328,6 +328,23 @@ class Journal:
         if lock:
             lock.release()
         return lock is None
+
+
+def _standing(part: PartRecord, state: State, native: str | None = None, error: str | None = None) -> Statement:
+    """What records where a part stands, and that it does."""
+    if state == "planned" and part.state != "planned":
+        part.attempt += 1
+    part.state, part.native, part.error = state, native, error
+    if state != "unknown":  # Its time stays that of the create, from which on the batch is looked for.
+        part.changed_at = time.time()
+    return Statement(
+        "UPDATE parts SET attempt = ?, state = ?, native = ?, error = ?, changed_at = ? WHERE run = ? AND position = ?",
+        (part.attempt, state, native, error, part.changed_at, part.run, part.position),
+    )
+
+
+def _closing(run: str) -> Statement:
+    return Statement("UPDATE runs SET closed_at = ? WHERE id = ?", (time.time(), run))
 
 
 async def _fingerprint(plan: Plan, addresses: dict[str, str]) -> str:

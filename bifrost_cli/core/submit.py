@@ -47,6 +47,8 @@ class Submission:
     on_queued: Queued | None = None
     choose: Choose | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    closes: bool = False
+    """Whether the run is closed as soon as all is created."""
     batches: dict[int, Batch] = field(default_factory=dict)
 
     # -- verbs --------------------------------------------------------------------------------------------------
@@ -141,12 +143,14 @@ class Submission:
         if record.state == "created" and record.native:
             return await adapter.get_batch(record.native)
         part = self._part(record)
-        if record.open and (batch := await self._settle(adapter, part, record)):
+        if record.open and record is not self.run.ahead and (batch := await self._settle(adapter, part, record)):
             return batch
         return await self._send(adapter, part, record)
 
     async def _send(self, adapter: Provider, part: Part, record: PartRecord) -> Batch:
-        await self.journal.mark(record, "intended")
+        if record is not self.run.ahead:
+            await self.journal.mark(record, "intended")
+        self.run.ahead = None
         try:
             batch = await adapter.create_batch(part)
         except OutcomeUnknownError as error:
@@ -155,7 +159,10 @@ class Submission:
         except BifrostError as error:
             await self.journal.mark(record, "refused", error=error.message)
             raise
-        await self.journal.mark(record, "created", native=batch.id)
+        if self.closes and self._queued() == [record]:
+            await self.journal.finish(self.run, record, batch.id)
+        else:
+            await self.journal.mark(record, "created", native=batch.id)
         return batch
 
     async def _look_up(self, adapter: Provider, part: Part, record: PartRecord, unknown: OutcomeUnknownError) -> Batch:
@@ -206,9 +213,11 @@ class Submission:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        nothing_made = all(part.state in ("planned", "refused", "absent") for part in self.run.parts)
         try:
-            if error is None or isinstance(error, PartialError) or nothing_made:
+            if self.run.ahead:
+                await self.journal.mark(self.run.ahead, "absent")
+            nothing_made = all(part.state in ("planned", "refused", "absent") for part in self.run.parts)
+            if not self.run.closed and (error is None or isinstance(error, PartialError) or nothing_made):
                 await self.journal.close(self.run.id)
         finally:
             self.run.release()

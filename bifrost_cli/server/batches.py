@@ -39,8 +39,7 @@ async def _create(call: Call, body: IO[bytes], size: int) -> Batch:
     plan = _planned(call, body, size) if size <= AT_ONCE else await asyncio.to_thread(_planned, call, body, size)
     within = RETRIES_WITHIN if call.caller.retry else 0.0
     with plan:
-        async with call.bifrost.submission(plan, key=call.caller.key, within=within) as submission:
-            return await submission.create()
+        return await call.bifrost.create_batch(plan, key=call.caller.key, within=within)
 
 
 def _planned(call: Call, body: IO[bytes], size: int) -> Plan:

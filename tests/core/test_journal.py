@@ -69,15 +69,17 @@ def rows(journal: Journal, query: str) -> list[Any]:
 # -- what is recorded --------------------------------------------------------------------------------------------
 
 
-async def test_a_run_is_recorded_with_its_parts_before_anything_leaves(journal: Journal) -> None:
+async def test_a_run_is_recorded_before_anything_leaves_as_if_its_first_part_had(journal: Journal) -> None:
     with plan() as given:
         run = await begun(journal, given)
     assert [(part.position, part.state, part.requests, part.model) for part in run.parts] == [
-        (0, "planned", 3, "m"),
+        (0, "intended", 3, "m"),
         (1, "planned", 2, "m"),
     ]
     assert not run.resumed
-    assert rows(journal, "SELECT state, address FROM parts") == [("planned", "http://a.example")] * 2
+    assert run.ahead is run.parts[0]
+    recorded = [("intended", "http://a.example"), ("planned", "http://a.example")]
+    assert rows(journal, "SELECT state, address FROM parts") == recorded
 
 
 async def test_tags_are_unique_to_run_part_and_attempt_and_plain(journal: Journal) -> None:
@@ -117,6 +119,18 @@ async def test_the_folder_is_the_users_alone(journal: Journal) -> None:
     with plan() as given:
         await begun(journal, given)
     assert stat.S_IMODE(journal.folder.stat().st_mode) == 0o700
+
+
+async def test_a_last_part_is_created_and_its_run_closed_at_once(journal: Journal) -> None:
+    with plan(1) as given:
+        run = await begun(journal, given)
+        await journal.finish(run, run.parts[0], "n")
+        recorded = rows(journal, "SELECT state, native FROM parts")
+        run.release()
+        again = await begun(journal, given)
+    assert recorded == [("created", "n")]
+    assert (run.closed, run.parts[0].state, run.parts[0].native) == (True, "created", "n")
+    assert not again.resumed
 
 
 # -- who takes up what -------------------------------------------------------------------------------------------
