@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -82,7 +83,7 @@ class Job:
         given = {name: value for name, value in defaults.items() if value is not None}
         with opened(path) as stream, live.counting(self.screen, "Checking requests") as counted:
             lines: Lines = live.each(jsonl.read(stream), counted)
-            source = "stdin" if path == "-" else path
+            source = "stdin" if path == "-" else Path(path)
             lines = chosen(lines) if chosen else lines
             return self.bifrost.plan_batch(lines, source=source, defaults=given, skip=skipped)
 

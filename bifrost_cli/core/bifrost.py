@@ -122,23 +122,24 @@ class Bifrost(Session):
         self,
         lines: Iterable[tuple[int, dict[str, Any] | Problem]],
         *,
-        source: str,
+        source: str | Path,
         defaults: dict[str, Any],
         unit: str = "line",
         skip: Skip | None = None,
     ) -> Plan:
         """Check and encode requests; nothing is sent, and no key is needed. Raises InputError that lists problems.
 
-        `unit` is what messages call a line. Where `skip` is given it is told of bad lines; the others make the plan.
+        `source` is the file they are in, or a word where there is none; `unit` is what messages call a line. Where
+        `skip` is given it is told of bad lines; the others make the plan.
         """
 
         def route(model: str, otherwise: str) -> tuple[str, str]:
             return refs.route(model, given=self.given, default=self.chosen or otherwise)
 
         options = {"provider": self.given, "defaults": defaults, "drop": sorted(self.context.drop), **self.config.flags}
-        path = str(Path(source).absolute()) if Path(source).is_file() else source
+        place = source.absolute() if isinstance(source, Path) and source.is_file() else source
         planner = Planner(self.adapter, route, defaults, unit, skip, self._admit, self.context.drop)
-        return planner.plan(lines, Plan(source, path, options))
+        return planner.plan(lines, Plan(str(source), str(place), options))
 
     @property
     def _admit(self) -> Admit | None:

@@ -10,18 +10,20 @@ from collections.abc import Iterable
 from operator import itemgetter
 
 MOST_EXPECTED = 2_000_000
-BUCKETS = 32
+BUCKET = 8192
 
 
-def repeated(rows: Iterable[list[str]]) -> set[int]:
-    """The hashes of ids that come more than once: candidates, for an exact second look. Takes eight bytes or so an id.
+def repeated(rows: Iterable[list[str]], expected: int) -> set[int]:
+    """The hashes of ids that come more than once: candidates, for an exact second look. Takes eight bytes or so an id,
+    of which there are about as many as `expected`.
 
     Found bucket by bucket, so that no set of all of them is made.
     """
-    buckets = [array("q") for _ in range(BUCKETS)]
+    number = expected // BUCKET + 1
+    buckets = [array("q") for _ in range(number)]
     for ids in rows:
         for key in map(hash, ids):
-            buckets[key % BUCKETS].append(key)
+            buckets[key % number].append(key)
     found: set[int] = set()
     for bucket in buckets:
         if len(set(bucket)) < len(bucket):

@@ -232,7 +232,7 @@ class Planner:
                 f"The requests cannot be spooled to {tempfile.gettempdir()}: {error.strerror}.",
                 hint="Make room there, or set TMPDIR to a folder that has it.",
             ) from error
-        self._report_twins(plan, repeated(roll.rows(plan.ids.open())), gaps)
+        self._report_twins(plan, repeated(roll.rows(plan.ids.open()), plan.requests), gaps)
 
     def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
         if isinstance(line, Problem):

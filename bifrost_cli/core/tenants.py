@@ -81,6 +81,7 @@ class Tenants:
         self._counted: dict[tuple[str, str], list[int]] = {}
         self._counting = threading.Lock()
         self._found: dict[bytes, Key] = {}
+        self._any: bool | None = None
         self._mark: tuple[int, int, int] | None = None
         self._until = 0.0
 
@@ -117,6 +118,12 @@ class Tenants:
 
     def any(self) -> bool:
         """Whether there ever was one."""
+        self._known()
+        if self._any is None:
+            self._any = self._look_for_any()
+        return self._any
+
+    def _look_for_any(self) -> bool:
         if not self.database.exists():
             return False
         with self.database.read() as db:
@@ -144,10 +151,10 @@ class Tenants:
         return known.get(digest)
 
     def _known(self) -> dict[bytes, Key]:
-        """The keys that were looked up since the last change, and within the last second."""
+        """The keys that were looked up since the last change, and within the last second; `_any` is as old."""
         mark, now = self.database.mark(), time.monotonic()
         if mark is None or mark != self._mark or now > self._until:
-            self._found, self._mark, self._until = {}, mark, now + BELIEVED
+            self._found, self._any, self._mark, self._until = {}, None, mark, now + BELIEVED
         return self._found
 
     def _look_up(self, id: str, digest: bytes) -> Key | None:
