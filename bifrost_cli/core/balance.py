@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bifrost_cli.core.roll import Roll, read
+from bifrost_cli.core.roll import row, rows
 from bifrost_cli.core.spool import Spool
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ def _move(plan: "Plan", before: "PlannedPart", part: "PlannedPart", number: int)
 
 def _renamed(ids: Spool, old: int, new: int, kept: int) -> Spool:
     """Ids of part `old` beyond the first `kept` are of part `new` now."""
-    seen, renamed = 0, ids.spools.new(f"{ids.name}-{new}")
-    written = Roll(renamed)
-    for part, id in read(ids.open()):
-        seen += part == old
-        written.add(new if part == old and seen > kept else part, id)
-    written.end()
+    left, renamed = kept, ids.spools.new(f"{ids.name}-{new}")
+    for part, names in rows(ids.open()):
+        stay = left if part == old else len(names)
+        renamed.add(row(part, names[:stay]) + row(new, names[stay:]))
+        if part == old:
+            left = max(0, left - len(names))
+    renamed.end()
     return renamed

@@ -5,9 +5,11 @@ endpoint, as many as the provider takes.
 """
 
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import accumulate
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -32,7 +34,9 @@ from bifrost_cli.providers.encoder import Encoder, Line
 
 SHOWN_PROBLEMS = 20
 BLOCK = 64 * 1024
-"""Lines are written in blocks of so many bytes."""
+"""Bytes of lines that are put into a part at once, or a little more."""
+Lines = Iterable[tuple[int, dict[str, Any] | Problem]]
+"""Numbers, and what is there; numbers mostly follow each other."""
 Skip = Callable[[Problem, dict[str, Any] | None], object]
 ModelRoute = Callable[[str, str], tuple[str, str]]
 """The provider of a model, and its name there; the second argument is the provider where nothing names one."""
@@ -61,28 +65,25 @@ class PlannedPart:
     size: int = 0
 
     def __post_init__(self) -> None:
-        limits, framing = self.provider.limits, self.provider.framing
-        self._most, self._room = limits.max_requests, limits.max_bytes - len(framing.suffix)
-        self._before, self._between = framing.prefix, len(framing.separator)
+        framing = self.provider.framing
+        self._before = framing.prefix
         self._end = len(framing.prefix) - len(framing.separator)  # None stands before the first line.
-        self._held: list[bytes] = []
-        self._written = 0
 
-    def take(self, body: bytes) -> bool:
-        """Add a line; False where the provider does not take one more, or not of this length."""
-        end = self._end + self._between + len(body)
-        if (end > self._room or self.requests == self._most) and self.requests:
-            return False
-        self._held.append(body)
-        self._end = end
-        self.requests += 1
-        if end - self._written > BLOCK:
-            self._write()
-        return True
+    def take(self, lines: list[bytes]) -> int:
+        """Add lines; gives how many of them, the first, there was room for. One alone always has room."""
+        limits, framing = self.provider.limits, self.provider.framing
+        between = len(framing.separator)
+        ends = list(accumulate([between + len(line) for line in lines], initial=self._end))
+        fitting = bisect_right(ends, limits.max_bytes - len(framing.suffix), lo=1) - 1
+        taken = max(min(fitting, limits.max_requests - self.requests), 0 if self.requests else 1)
+        if taken:
+            self.spool.add(self._before + framing.separator.join(lines[:taken]))
+            self._before, self._end = framing.separator, ends[taken]
+            self.requests += taken
+        return taken
 
     def close(self) -> None:
         """No line follows."""
-        self._write()
         self.spool.add(self.provider.framing.suffix)
         self.spool.end()
         self.recount(self.requests)
@@ -111,12 +112,16 @@ class PlannedPart:
             "bytes": self.size,
         }
 
-    def _write(self) -> None:
-        if self._held:
-            separator = self.provider.framing.separator
-            self.spool.add(self._before + separator.join(self._held))
-            self._held.clear()
-            self._before, self._written = separator, self._end
+
+@dataclass
+class Row:
+    """Requests that follow each other and are of one kind: their ids, lines and bytes."""
+
+    key: Key
+    provider: Provider
+    ids: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
 
 
 class Plan:
@@ -193,13 +198,13 @@ class Planner:
     drop: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
-    _open: dict[tuple[str, str, str], PlannedPart] = field(default_factory=dict)
+    _open: dict[Key, PlannedPart] = field(default_factory=dict)
     _ids: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
         self._encoders = Kept(self._encoder)
 
-    def plan(self, lines: Iterable[tuple[int, dict[str, Any] | Problem]], plan: Plan) -> Plan:
+    def plan(self, lines: Lines, plan: Plan) -> Plan:
         """Check and encode every line into `plan`. Raises InputError that lists what is wrong, with nothing kept."""
         try:
             self._fill(plan, lines)
@@ -215,16 +220,9 @@ class Planner:
             raise
         return plan
 
-    def _fill(self, plan: Plan, lines: Iterable[tuple[int, dict[str, Any] | Problem]]) -> None:
-        gaps = Numbers()
+    def _fill(self, plan: Plan, lines: Lines) -> None:
         try:
-            ids = roll.Roll(plan.ids)
-            for number, line in lines:
-                if encoded := self._encode(number, line):
-                    provider, made = encoded
-                    ids.add(self._place(plan, provider, made).index, made.custom_id)
-                    gaps.add(number)
-            ids.end()
+            gaps = self._take(plan, lines)
             for part in self._open.values():
                 part.close()
         except OSError as error:
@@ -232,26 +230,55 @@ class Planner:
                 f"The requests cannot be spooled to {tempfile.gettempdir()}: {error.strerror}.",
                 hint="Make room there, or set TMPDIR to a folder that has it.",
             ) from error
-        self._report_twins(plan, repeated(roll.rows(plan.ids.open()), plan.requests), gaps)
+        self._report_twins(plan, repeated((ids for _, ids in roll.rows(plan.ids.open())), plan.requests), gaps)
 
-    def _encode(self, number: int, line: dict[str, Any] | Problem) -> tuple[Provider, Line] | None:
-        if isinstance(line, Problem):
-            self._report(line, None)
-            return None
-        try:
-            encoded = self.encode(line)
-            if self.skip:
-                self._note_id(encoded[1].custom_id)
-            return encoded
-        except (ForbiddenError, NotFoundError) as error:
+    def _take(self, plan: Plan, lines: Lines) -> Numbers:
+        """Encode the good lines into parts, and report the others; gives the numbers of the good ones."""
+        gaps, row = Numbers(), None
+        for number, line in lines:
+            if isinstance(line, Problem):
+                self._report(line)
+                continue
+            try:
+                provider, made = self.encode(line)
+                if self.skip:
+                    self._note_id(made.custom_id)
+            except BifrostError as error:
+                self._refuse(number, line, error)
+                continue
+            key = (provider.name, made.model if provider.limits.one_model else "", made.endpoint)
+            if row is None or row.key != key or row.size > BLOCK:
+                self._place(plan, row)
+                row = Row(Key(*key), provider)
+            row.ids.append(made.custom_id)
+            row.lines.append(made.body)
+            row.size += len(made.body)
+            gaps.add(number)
+        self._place(plan, row)
+        plan.ids.end()
+        return gaps
+
+    def _place(self, plan: Plan, row: Row | None) -> None:
+        """Put requests into the part of their kind that is open, and into new ones where they do not fit."""
+        while row and row.ids:
+            part = self._open.get(row.key) or plan.new_part(row.key, row.provider)
+            taken = part.take(row.lines)
+            plan.ids.add(roll.row(part.index, row.ids[:taken]))
+            self._open[row.key] = part
+            del row.ids[:taken], row.lines[:taken]
+            if row.ids:
+                part.close()
+                del self._open[row.key]
+
+    def _refuse(self, number: int, line: dict[str, Any], error: BifrostError) -> None:
+        """Report a line that cannot be encoded. Raises an error that is no mistake of the line's."""
+        if isinstance(error, ForbiddenError | NotFoundError):
             error.message = f"{self.unit}.{number} (custom_id {line.get('custom_id')}): {error.message}"
-            raise
-        except BifrostError as error:
-            hint = f" {error.hint}" if error.hint else ""
-            custom_id = line.get("custom_id")
-            known = custom_id if isinstance(custom_id, str) else None
-            self._report(Problem(number, known, error.message + hint, error.provider), line)
-            return None
+            raise error
+        hint = f" {error.hint}" if error.hint else ""
+        custom_id = line.get("custom_id")
+        known = custom_id if isinstance(custom_id, str) else None
+        self._report(Problem(number, known, error.message + hint, error.provider), line)
 
     def _note_id(self, custom_id: str) -> None:
         """Where bad lines are skipped, a repeated id is found at once, so that its line is not in the plan."""
@@ -294,18 +321,6 @@ class Planner:
         if provider == owner and model:
             body["model"] = model
         return provider == owner
-
-    def _place(self, plan: Plan, provider: Provider, line: Line) -> PlannedPart:
-        model = line.model if provider.limits.one_model else ""
-        key = (provider.name, model, line.endpoint)
-        part = self._open.get(key)
-        if part and part.take(line.body):
-            return part
-        if part:
-            part.close()
-        part = self._open[key] = plan.new_part(Key(*key), provider)
-        part.take(line.body)
-        return part
 
     def _report(self, problem: Problem, line: dict[str, Any] | None = None) -> None:
         if self.skip:

@@ -5,36 +5,10 @@ from typing import BinaryIO
 
 import orjson
 
-from bifrost_cli.core.spool import Spool
 
-MOST = 1000
-"""Ids in a row."""
-
-
-class Roll:
-    """Writes rows to a spool."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._part = 0
-        self._ids: list[str] = []
-
-    def add(self, part: int, custom_id: str) -> None:
-        """The next request."""
-        if part != self._part or len(self._ids) == MOST:
-            self._write()
-            self._part = part
-        self._ids.append(custom_id)
-
-    def end(self) -> None:
-        """No request follows."""
-        self._write()
-        self._spool.end()
-
-    def _write(self) -> None:
-        if self._ids:
-            self._spool.add(b"%d %b\n" % (self._part, orjson.dumps(self._ids)))
-            self._ids = []
+def row(part: int, ids: list[str]) -> bytes:
+    """That of these requests; nothing where there are none."""
+    return b"%d %b\n" % (part, orjson.dumps(ids)) if ids else b""
 
 
 def part_of(row: bytes) -> bytes:
@@ -48,16 +22,15 @@ def ids_of(row: bytes) -> list[str]:
     return [ids] if isinstance(ids, str) else ids
 
 
-def rows(stream: BinaryIO) -> Iterator[list[str]]:
-    """The ids of each row."""
+def rows(stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+    """The part and the ids of each row."""
     with stream:
-        yield from map(ids_of, stream)
+        for row in stream:
+            yield int(part_of(row)), ids_of(row)
 
 
 def read(stream: BinaryIO) -> Iterator[tuple[int, str]]:
     """Each request's part and id, in input order."""
-    with stream:
-        for row in stream:
-            part = int(part_of(row))
-            for id in ids_of(row):
-                yield part, id
+    for part, ids in rows(stream):
+        for id in ids:
+            yield part, id

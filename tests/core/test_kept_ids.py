@@ -4,6 +4,7 @@ import gzip
 import os
 import random
 import time
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from bifrost_cli.core import kept_ids
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.kept_ids import KEPT_DAYS, KeptIds
-from bifrost_cli.core.roll import Roll
+from bifrost_cli.core.roll import row
 from bifrost_cli.core.spool import Spools
 
 RUN = "INSERT INTO runs (id, created_at, source, requests, fingerprint, options) VALUES (?, 1, 's', 2, 'f', '{}')"
@@ -24,10 +25,9 @@ def database(tmp_path: Path) -> Database:
 
 def keep(kept: KeptIds, run: str, ids: list[tuple[int, str]]) -> None:
     spooled = Spools().new("ids")
-    rows = Roll(spooled)
-    for part, id in ids:
-        rows.add(part, id)
-    rows.end()
+    for (part, _), group in groupby(enumerate(ids), lambda each: (each[1][0], each[0] // 1000)):
+        spooled.add(row(part, [id for _, (_, id) in group]))
+    spooled.end()
     with kept.database.note() as db:
         db.execute(RUN, (run,))
         kept.keep(db, run, spooled)

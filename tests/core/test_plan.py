@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from bifrost_cli.config import Config
+from bifrost_cli.core import plan as plan_module
 from bifrost_cli.core import roll, spool
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.plan import Plan
@@ -165,6 +166,20 @@ def test_the_fingerprint_tells_requests_and_addresses_apart() -> None:
     ]
     assert print_of(lines(4)) == prints[0]
     assert len(set(prints)) == len(prints)
+
+
+def test_lines_are_put_into_parts_as_they_fit_however_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [line(f"r{number}", "m" + "mn"[number % 5 == 0], system="x" * (number * 37 % 500)) for number in range(60)]
+    found = []
+    for block in (0, 300, 1_000_000):
+        monkeypatch.setattr(plan_module, "BLOCK", block)
+        with planned([{**each} for each in given]) as plan:
+            found.append(([part.spool.read() for part in plan.parts], list(roll.read(plan.ids.open()))))
+            for part in plan.parts:
+                assert part.requests <= part.provider.limits.max_requests
+                assert part.requests == 1 or part.size <= part.provider.limits.max_bytes
+    assert found[0] == found[1] == found[2]
+    assert [id for _, id in found[0][1]] == [f"r{number}" for number in range(60)]
 
 
 # -- too few -----------------------------------------------------------------------------------------------------
