@@ -11,7 +11,7 @@ import orjson
 
 from bifrost_cli.cli.output import Output
 from bifrost_cli.cli.render import Screen
-from bifrost_cli.core.plan import SHOWN_PROBLEMS
+from bifrost_cli.core.planner import SHOWN_PROBLEMS
 from bifrost_cli.errors import Problem, UsageError
 
 

@@ -21,9 +21,10 @@ from bifrost_cli.cli.session import Session
 from bifrost_cli.cli.skipped import Skipped
 from bifrost_cli.core import jsonl
 from bifrost_cli.core.bifrost import Bifrost
+from bifrost_cli.core.jsonl import Lines
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.core.results import Audit
-from bifrost_cli.core.retry import Lines, failed_requests, merged_results, only
+from bifrost_cli.core.retry import failed_requests, merged_results, only
 from bifrost_cli.core.submit import Submission
 from bifrost_cli.errors import BifrostError, OutcomeUnknownError, PartialError, RateLimitError
 from bifrost_cli.models import Batch, BatchResult

@@ -17,9 +17,11 @@ from bifrost_cli.core import jsonl, refs, wait
 from bifrost_cli.core.combine import combine, with_total
 from bifrost_cli.core.database import Database
 from bifrost_cli.core.journal import Journal
+from bifrost_cli.core.jsonl import Lines
 from bifrost_cli.core.order import in_order
 from bifrost_cli.core.paging import ListPage, named, page, walk
-from bifrost_cli.core.plan import Admit, Plan, Planner, Skip
+from bifrost_cli.core.plan import Plan
+from bifrost_cli.core.planner import Admit, Planner, Skip
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit, complete
 from bifrost_cli.core.session import Session
@@ -29,7 +31,6 @@ from bifrost_cli.errors import (
     ConflictError,
     InvalidRequestError,
     PendingError,
-    Problem,
     UsageError,
 )
 from bifrost_cli.models import Batch, BatchResult, File, Page
@@ -120,7 +121,7 @@ class Bifrost(Session):
 
     def plan_batch(
         self,
-        lines: Iterable[tuple[int, dict[str, Any] | Problem]],
+        lines: Lines,
         *,
         source: str | Path,
         defaults: dict[str, Any],

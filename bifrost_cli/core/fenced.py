@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.paging import ListPage
-from bifrost_cli.core.plan import Admit
+from bifrost_cli.core.planner import Admit
 from bifrost_cli.core.refs import Ref
 from bifrost_cli.core.results import Audit
 from bifrost_cli.core.tenants import Key, Tenants

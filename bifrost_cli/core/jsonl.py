@@ -9,14 +9,17 @@ import orjson
 from bifrost_cli.errors import Problem
 
 T = TypeVar("T")
+Numbered = tuple[int, dict[str, Any] | Problem]
+"""A line's number (1-based in a file) and its object, or what is wrong with it."""
+Lines = Iterable[Numbered]
 LONGEST_LINE = 64 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _is_custom_id = re.compile(r"[a-zA-Z0-9_-]{1,64}").fullmatch
 
 
-def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
-    """Each line's number (1-based) and its object, or what is wrong with it.
+def read(stream: BinaryIO, *, longest: int = LONGEST_LINE) -> Iterator[Numbered]:
+    """Each line, numbered.
 
     Blank lines are passed over; a BOM and CRLF are accepted; a line above `longest` bytes is not held in memory.
     """

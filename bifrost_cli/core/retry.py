@@ -1,19 +1,18 @@
 """What failed, once more: which requests of an ended batch are worth sending again, and both runs seen as one."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from bifrost_cli.core.jsonl import as_stream
+from bifrost_cli.core.jsonl import Lines, Numbered, as_stream
 from bifrost_cli.core.order import in_order
 from bifrost_cli.core.results import Audit
-from bifrost_cli.errors import Problem, UsageError
+from bifrost_cli.errors import UsageError
 from bifrost_cli.models import BatchResult, Result
 
 if TYPE_CHECKING:
     from bifrost_cli.core.bifrost import Bifrost
 
 PASSING = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
-Lines = Iterable[tuple[int, dict[str, Any] | Problem]]
 
 
 def worth_retrying(result: Result) -> bool:
@@ -27,7 +26,7 @@ async def failed_requests(bifrost: "Bifrost", id: str, *, all_failed: bool = Fal
     return {hash(r["custom_id"]) async for r in bifrost.batch_results(id) if wanted(r["result"])}
 
 
-def only(lines: Lines, wanted: set[int]) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
+def only(lines: Lines, wanted: set[int]) -> Iterator[Numbered]:
     """The lines of these requests. Raises UsageError at the end where some were not among them."""
     found = 0
     for number, line in lines:

@@ -7,6 +7,7 @@ from typing import IO, Any
 import orjson
 from starlette.responses import Response
 
+from bifrost_cli.core.jsonl import Lines
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.errors import InvalidRequestError, PendingError, Problem
 from bifrost_cli.models import Batch, BatchResult
@@ -21,7 +22,6 @@ from bifrost_cli.server.stream import Stream, begun, blocks_of
 AT_ONCE = 128 * 1024
 """Bytes of a body that are planned without a thread: that takes two or three milliseconds, and a thread of Python's
 holds up the others for as long, and longer for the change."""
-Lines = Iterator[tuple[int, dict[str, Any] | Problem]]
 
 
 async def create(call: Call) -> Response:

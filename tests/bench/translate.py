@@ -14,7 +14,7 @@ from kit import Growth, Row, Setup, Target, in_turn, rate, timed
 
 from bifrost_cli import Bifrost, Config
 from bifrost_cli.core import jsonl
-from bifrost_cli.core.plan import Planner
+from bifrost_cli.core.planner import Planner
 from bifrost_cli.models import BatchResult
 from bifrost_cli.providers.anthropic import translate as anthropic
 from bifrost_cli.providers.base import Provider

@@ -7,7 +7,7 @@ import pytest
 
 from bifrost_cli import Bifrost, Config
 from bifrost_cli.core import kept
-from bifrost_cli.core.plan import Planner
+from bifrost_cli.core.planner import Planner
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.providers.base import Context
 

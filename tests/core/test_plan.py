@@ -8,8 +8,7 @@ import orjson
 import pytest
 
 from bifrost_cli.config import Config
-from bifrost_cli.core import plan as plan_module
-from bifrost_cli.core import roll, spool
+from bifrost_cli.core import planner, roll, spool
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.plan import Plan
 from bifrost_cli.errors import InputError, Problem, UnsupportedError, UsageError
@@ -172,7 +171,7 @@ def test_lines_are_put_into_parts_as_they_fit_however_they_are_taken(monkeypatch
     given = [line(f"r{number}", "m" + "mn"[number % 5 == 0], system="x" * (number * 37 % 500)) for number in range(60)]
     found = []
     for block in (0, 300, 1_000_000):
-        monkeypatch.setattr(plan_module, "BLOCK", block)
+        monkeypatch.setattr(planner, "BLOCK", block)
         with planned([{**each} for each in given]) as plan:
             found.append(([part.spool.read() for part in plan.parts], list(roll.read(plan.ids.open()))))
             for part in plan.parts:
