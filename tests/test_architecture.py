@@ -108,7 +108,7 @@ def test_the_core_imports_the_contract_and_the_registry_and_never_a_provider() -
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_provider_imports_the_contract_and_its_own_folder(name: str) -> None:
-    shared = ("providers.base", "providers.checks", "providers.encoder", "providers.events", "providers.answers")
+    shared = [f"providers.{module}" for module in ("base", "encoder", "checks", "tools", "answers", "events")]
     allowed = ("errors", "models", "config", "repeats", "bodies", "transport", "sse", *shared)
     assert strangers(below(f"bifrost_cli.providers.{name}"), exactly=allowed, within=[f"providers.{name}"]) == []
 

@@ -17,6 +17,7 @@ from bifrost_cli.providers.openai.blocks import (
     texts,
 )
 from bifrost_cli.providers.openai.checks import (
+    CHECKS,
     NO_COUNTERPART,
     PROVIDER,
     Drop,
@@ -29,6 +30,7 @@ from bifrost_cli.providers.openai.checks import (
     refuse,
     unsupported,
 )
+from bifrost_cli.providers.tools import TOOL_RESULT, check_call
 
 Message = dict[str, Any]
 
@@ -124,14 +126,14 @@ def _merged(said: list[Message]) -> str | list[Message]:
 
 
 def _tool_use(block: Message, field: str, drop: Drop) -> Message:
-    tools.check_call(block, field, drop)
+    check_call(CHECKS, block, field, drop)
     name = tools.tool_name(block.get("name"), f"{field}.name", LONGEST_NAME)
     function = {"name": name, "arguments": tools.arguments(block, field)}
     return {"id": tools.call_id(block.get("id"), f"{field}.id"), "type": "function", "function": function}
 
 
 def _tool_result(block: Message, field: str, drop: Drop) -> Message:
-    check_members(block, tools.TOOL_RESULT, field, drop)
+    check_members(block, TOOL_RESULT, field, drop)
     call = tools.call_id(block.get("tool_use_id"), f"{field}.tool_use_id")
     output = _output(block.get("content"), f"{field}.content", drop)
     if a_flag(block.get("is_error"), f"{field}.is_error"):

@@ -17,6 +17,7 @@ from bifrost_cli.providers.openai.blocks import (
     texts,
 )
 from bifrost_cli.providers.openai.checks import (
+    CHECKS,
     NO_COUNTERPART,
     PROVIDER,
     Drop,
@@ -29,6 +30,7 @@ from bifrost_cli.providers.openai.checks import (
     refuse,
     unsupported,
 )
+from bifrost_cli.providers.tools import TOOL_RESULT, check_call
 
 Item = dict[str, Any]
 
@@ -120,7 +122,7 @@ def _flush(role: str, made: list[Item], items: list[Item]) -> list[Item]:
 
 
 def _tool_use(block: Item, field: str, params: dict[str, Any], drop: Drop) -> Item:
-    tools.check_call(block, field, drop)
+    check_call(CHECKS, block, field, drop)
     return {
         "type": "function_call",
         "call_id": tools.call_id(block.get("id"), f"{field}.id"),
@@ -154,7 +156,7 @@ CALLS: dict[str, Callable[[Item, str, dict[str, Any], Drop], Item | None]] = {
 
 
 def _tool_result(block: Item, field: str, drop: Drop) -> Item:
-    check_members(block, tools.TOOL_RESULT, field, drop)
+    check_members(block, TOOL_RESULT, field, drop)
     failed = a_flag(block.get("is_error"), f"{field}.is_error")
     call = tools.call_id(block.get("tool_use_id"), f"{field}.tool_use_id")
     output = _output(block.get("content"), f"{field}.content", drop)

@@ -4,38 +4,18 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from bifrost_cli.providers.openai.blocks import HINTS
+from bifrost_cli.providers import tools as shared
 from bifrost_cli.providers.openai.checks import (
+    CHECKS,
     Drop,
     a_flag,
-    a_list,
     a_string,
     an_object,
-    check_members,
     dumps,
-    invalid,
     refuse,
     unsupported,
 )
 
-TOOL = frozenset(
-    {
-        "type",
-        "name",
-        "description",
-        "input_schema",
-        "strict",
-        "input_examples",
-        "cache_control",
-        "defer_loading",
-        "allowed_callers",
-        "eager_input_streaming",
-    }
-)
-"""Of these `cache_control` and `eager_input_streaming` are hints: a batch does not stream."""
-TOOL_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
-TOOL_USE = HINTS | {"type", "id", "name", "input", "caller"}
-TOOL_RESULT = HINTS | {"type", "tool_use_id", "content", "is_error"}
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
 LONGEST_CALL_ID = 64
@@ -53,31 +33,19 @@ STRICT_RULE = "each object has additionalProperties false and requires all its p
 
 
 def functions(tools: Any, longest: int, drop: Drop) -> list[dict[str, Any]]:
-    """The tools, which may be none; `longest` is the endpoint's limit of a name."""
-    given = a_list(tools, "tools") if tools != [] else []
-    return [function(tool, f"tools.{index}", longest, drop) for index, tool in enumerate(given)]
+    """The tools, which may be none, as OpenAI describes functions: name, description, parameters, strict. `longest` is
+    the endpoint's limit of a name."""
+    return [_function(tool, field, longest, drop) for tool, field in shared.customs(CHECKS, tools, drop)]
 
 
-def function(tool: Any, field: str, longest: int, drop: Drop) -> dict[str, Any]:
-    """A custom tool as OpenAI describes a function: name, description, parameters, strict."""
-    if an_object(tool, field).get("type") not in (None, "custom"):
-        unsupported(field, f"tools of type '{tool['type']}' are Anthropic's own; OpenAI has no counterpart for it")
-    check_members(tool, TOOL, field, drop)
-    _check_loading(tool, field, drop)
+def _function(tool: dict[str, Any], field: str, longest: int, drop: Drop) -> dict[str, Any]:
     made: dict[str, Any] = {"name": tool_name(tool.get("name"), f"{field}.name", longest)}
-    if described := _description(tool, field):
+    if described := shared.description(CHECKS, tool, field):
         made["description"] = described
     made["parameters"] = _parameters(tool.get("input_schema"), f"{field}.input_schema")
     # Where it is absent the service tries strict mode and rewrites the schema; so it is always said.
     made["strict"] = _is_strict(tool, field, drop)
     return made
-
-
-def check_call(block: dict[str, Any], field: str, drop: Drop) -> None:
-    """A tool_use block's members. Its `caller` asks for nothing where the model itself called."""
-    check_members(block, TOOL_USE, field, drop)
-    if block.get("caller") not in (None, {"type": "direct"}):
-        refuse(f"{field}.caller", "tools are called from code at Anthropic only", drop)
 
 
 def tool_name(value: Any, field: str, longest: int) -> str:
@@ -89,24 +57,15 @@ def tool_name(value: Any, field: str, longest: int) -> str:
 
 
 def tool_choice(body: dict[str, Any], value: Any, params: dict[str, Any], drop: Drop) -> dict[str, Any] | None:
-    """Sets `tool_choice` and `parallel_tool_calls`; returns the choice where it names a tool, for the endpoint to put.
-
-    Without tools, `auto` and `none` ask for nothing.
-    """
-    choice = an_object(value, "tool_choice")
-    check_members(choice, TOOL_CHOICE, "tool_choice", drop)
-    kind, alone = choice.get("type"), choice.get("disable_parallel_tool_use")
-    if not isinstance(kind, str) or kind not in (*CHOICES, "tool"):
-        invalid("tool_choice.type", f"one of {', '.join(CHOICES)}, tool", kind)
-    if not params.get("tools"):
-        if kind in ("any", "tool"):
-            invalid("tools", "given where tool_choice asks for one", params.get("tools"))
+    """Sets `tool_choice` and `parallel_tool_calls`; gives the choice where it names a tool, for the endpoint to put."""
+    choice = shared.choice(CHECKS, value, params.get("tools"), drop)
+    if choice is None:
         return None
-    if a_flag(alone, "tool_choice.disable_parallel_tool_use"):
+    if shared.is_alone(CHECKS, choice):
         body["parallel_tool_calls"] = False
-    if kind == "tool":
+    if choice["type"] == "tool":
         return choice
-    body["tool_choice"] = CHOICES[kind]
+    body["tool_choice"] = CHOICES[choice["type"]]
     return None
 
 
@@ -126,24 +85,6 @@ def failed(output: str) -> str:
 def arguments(block: dict[str, Any], field: str) -> str:
     """A tool call's input as JSON text."""
     return dumps(an_object(block.get("input"), f"{field}.input"), f"{field}.input").decode()
-
-
-def _check_loading(tool: dict[str, Any], field: str, drop: Drop) -> None:
-    if a_flag(tool.get("defer_loading"), f"{field}.defer_loading"):
-        refuse(f"{field}.defer_loading", "tools are searched for at Anthropic only", drop)
-    if tool.get("allowed_callers") not in (None, ["direct"]):
-        refuse(f"{field}.allowed_callers", "tools are called from code at Anthropic only", drop)
-
-
-def _description(tool: dict[str, Any], field: str) -> str:
-    """The description, with the examples of input below it."""
-    given = tool.get("description")
-    lines = [a_string(given, f"{field}.description")] if given else []
-    if examples := tool.get("input_examples"):
-        lines.append("Examples of input:")
-        where = f"{field}.input_examples"
-        lines += [dumps(example, where).decode() for example in a_list(examples, where)]
-    return "\n".join(lines)
 
 
 def _parameters(schema: Any, field: str) -> dict[str, Any]:
