@@ -10,7 +10,7 @@ Made = TypeVar("Made")
 
 LONGEST = 16 * 1024
 ROOM = 128 * 1024
-"""Bytes of JSON: for settings longer than the first nothing is kept, and for no more than the second in all."""
+"""Bytes of JSON: settings longer than the first are kept until the next come, and others up to the second in all."""
 
 
 class Kept(Generic[Made]):
@@ -21,6 +21,7 @@ class Kept(Generic[Made]):
         self._make = make
         self._made: dict[bytes, Made] = {}
         self._size = 0
+        self._last: tuple[bytes, Made] | None = None
 
     def of(self, params: Params) -> Made:
         """What is made of these. What `make` raises is raised each time."""
@@ -30,8 +31,11 @@ class Kept(Generic[Made]):
             key = dumps(settings)
         except JSONEncodeError:
             return self._make(settings)
+        if self._last is not None and self._last[0] == key:  # As most often: no need to hash it.
+            return self._last[1]
         made = self._made.get(key)
-        return self._add(key, settings) if made is None else made
+        self._last = key, self._add(key, settings) if made is None else made
+        return self._last[1]
 
     def _add(self, key: bytes, settings: Params) -> Made:
         made = self._make(settings)
