@@ -14,7 +14,7 @@ from bifrost_cli.core.plan import Key, Plan, Row
 from bifrost_cli.errors import BifrostError, ForbiddenError, InputError, NotFoundError, Problem, UsageError
 from bifrost_cli.providers import HOME, PROVIDERS, load
 from bifrost_cli.providers.base import Provider
-from bifrost_cli.providers.encoder import Encoder, Line
+from bifrost_cli.providers.encoder import Encoder, Kind, Line
 
 SHOWN_PROBLEMS = 20
 BLOCK = 64 * 1024
@@ -78,6 +78,7 @@ class Planner:
         """Encode the good lines into parts, and report the others; gives the numbers of the good ones."""
         gaps = Numbers()
         row: Row | None = None
+        kind: Kind | None = None
         for number, line in lines:
             if isinstance(line, Problem):
                 self._report(line)
@@ -89,11 +90,8 @@ class Planner:
             except BifrostError as error:
                 self._refuse(number, line, error)
                 continue
-            key = (provider.name, made.model if provider.limits.one_model else "", made.endpoint)
-            if row is None or row.key != key or row.size > BLOCK:
-                if row:
-                    plan.add(row)
-                row = Row(Key(*key), provider)
+            if row is None or made.kind is not kind or row.size > BLOCK:
+                row, kind = self._row(plan, row, provider, made.kind), made.kind
             row.ids.append(made.custom_id)
             row.lines.append(made.body)
             row.size += len(made.body)
@@ -101,6 +99,15 @@ class Planner:
         if row:
             plan.add(row)
         return gaps
+
+    def _row(self, plan: Plan, row: Row | None, provider: Provider, kind: Kind) -> Row:
+        """Where a request of that kind goes: the row at hand, or another, for which that is put into the plan."""
+        key = Key(provider.name, kind.model if provider.limits.one_model else "", kind.endpoint)
+        if row is not None:
+            if row.key == key and row.size <= BLOCK:
+                return row
+            plan.add(row)
+        return Row(key, provider)
 
     def _refuse(self, number: int, line: dict[str, Any], error: BifrostError) -> None:
         """Report a line that cannot be encoded. Raises an error that is no mistake of the line's."""

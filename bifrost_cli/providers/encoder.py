@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from orjson import Fragment, JSONEncodeError, dumps
 
@@ -24,13 +24,19 @@ HOLE = Fragment(b"\0")
 """A byte that is in no JSON: in strings it is escaped."""
 
 
+class Kind(NamedTuple):
+    """What a provider may keep requests apart by."""
+
+    model: str
+    endpoint: str
+
+
 @dataclass(slots=True)
 class Line:
     """A request in the provider's own form: one line of its batch input, without the line end."""
 
     custom_id: str
-    model: str
-    endpoint: str
+    kind: Kind
     body: bytes
 
 
@@ -50,6 +56,7 @@ class Encoder(ABC, Generic[Terms]):
     def __init__(self, params: Params, terms: Terms) -> None:
         self.params, self.terms = params, terms
         self.model: str = params["model"]
+        self.kind = Kind(self.model, self.endpoint)
         self._body = self.settle()
         self._around: list[bytes] = []
 
@@ -61,7 +68,7 @@ class Encoder(ABC, Generic[Terms]):
             line = b"".join((start, dumps(custom_id), middle, dumps(made), end))
         except JSONEncodeError as error:  # Most likely too deep: 254 levels are written, more are read.
             raise InvalidRequestError(f"params: cannot be written as JSON: {error}.", provider=self.provider) from None
-        return Line(custom_id, encoder.model, encoder.endpoint, line)
+        return Line(custom_id, encoder.kind, line)
 
     def body(self, messages: list[Any]) -> Body:
         """The body of a call of its own. Its members are shared, to be replaced but not changed."""

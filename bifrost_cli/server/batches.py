@@ -15,7 +15,7 @@ from bifrost_cli.server import bodies, pages
 from bifrost_cli.server.creates import RETRIES_WITHIN
 from bifrost_cli.server.gateway import Call
 from bifrost_cli.server.json import answer, dumps
-from bifrost_cli.server.messages import tolerated
+from bifrost_cli.server.messages import STRAY
 from bifrost_cli.server.spans import JsonError, Walker
 from bifrost_cli.server.stream import Stream, begun, blocks_of
 
@@ -27,10 +27,8 @@ holds up the others for as long, and longer for the change."""
 async def create(call: Call) -> Response:
     """`POST /v1/messages/batches`"""
     with bodies.kept() as body:
-        size, digest = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
-        caller = call.caller
-        same = (call.bifrost.owner, caller.key, digest, caller.provider, caller.context)
-        batch = await call.gateway.creates.once(same, lambda: _create(call, body, size))
+        size = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
+        batch = await call.gateway.creates.see_through(_create(call, body, size))
     call.gateway.background.start(batch.id)
     return answer(shown(call, batch))
 
@@ -86,8 +84,9 @@ def _request(index: int, request: Any) -> dict[str, Any] | Problem:
     if not isinstance(request, dict):
         return Problem(index, None, "must be an object with custom_id and params")
     # A line of another form than Anthropic's is not for this wire: it is one whose params are missing.
-    if isinstance(request.setdefault("params", None), dict):
-        request["params"] = tolerated(request["params"])
+    params = request.setdefault("params", None)
+    if isinstance(params, dict):
+        params.pop(STRAY, None)
     return request
 
 

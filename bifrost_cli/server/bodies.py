@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -50,15 +49,13 @@ def kept() -> IO[bytes]:
     return SpooledTemporaryFile(IN_MEMORY)
 
 
-async def save(request: Request, file: IO[bytes], limit: int) -> tuple[int, str]:
-    """Write the body to a file, which is then at its beginning; gives its length and its digest."""
-    digest = sha256()
+async def save(request: Request, file: IO[bytes], limit: int) -> int:
+    """Write the body to a file, which is then at its beginning; gives its length."""
     async for block in limited(request, limit):
         file.write(block)
-        digest.update(block)
     size = file.tell()
     file.seek(0)
-    return size, digest.hexdigest()
+    return size
 
 
 def _too_large(limit: int) -> TooLargeError:

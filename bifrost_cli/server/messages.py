@@ -13,12 +13,13 @@ from bifrost_cli.server.json import answer, parse
 from bifrost_cli.server.stream import Stream, begun, until_gone
 
 STRAY = "url"
+"""A member that some callers put into params, which no provider takes and which asks for nothing."""
 EVENTS = "text/event-stream; charset=utf-8"
 
 
 async def create(call: Call) -> Response:
     """`POST /v1/messages`, whole or as a stream of events; when the caller leaves, the provider's call ends."""
-    params = tolerated(parse(await bodies.read(call.request)))
+    params = await _params(call)
     receive = call.request.receive
     if not params.get("stream"):
         return answer(await until_gone(receive, call.bifrost.create_message(params)))
@@ -28,12 +29,12 @@ async def create(call: Call) -> Response:
 
 async def count_tokens(call: Call) -> Response:
     """`POST /v1/messages/count_tokens`"""
-    params = tolerated(parse(await bodies.read(call.request)))
+    params = await _params(call)
     return answer({"input_tokens": await call.bifrost.count_tokens(params)})
 
 
-def tolerated(params: dict[str, Any]) -> dict[str, Any]:
-    """Without the `url` that some callers put there, which no provider takes and which asks for nothing."""
+async def _params(call: Call) -> dict[str, Any]:
+    params = parse(await bodies.read(call.request))
     params.pop(STRAY, None)
     return params
 

@@ -215,7 +215,7 @@ class MixesModels(Reference):
 
     def encoder(self, params: dict[str, Any]) -> Encoder[Any]:
         made = super().encoder(params)
-        made.model = "all-the-same"
+        made.kind = made.kind._replace(model="all-the-same")
         return made
 
 

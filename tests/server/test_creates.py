@@ -9,6 +9,7 @@ import anthropic
 import httpx
 import pytest
 
+from bifrost_cli.server.creates import Creates
 from tests.server.conftest import MODELS, Served
 
 PROVIDER = "openai"
@@ -139,18 +140,29 @@ def test_a_header_that_contradicts_an_id_or_a_model_is_refused(served: Served) -
 
 
 @pytest.mark.anyio
-async def test_creates_that_fail_are_forgotten() -> None:
-    from bifrost_cli.server.creates import Creates
+async def test_a_create_goes_on_when_its_caller_leaves() -> None:
+    creates, made = Creates(), []
 
-    creates, calls = Creates(), []
+    async def create() -> Any:
+        await asyncio.sleep(0.01)
+        made.append(1)
+
+    caller = asyncio.ensure_future(creates.see_through(create()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await creates.settle()
+    assert made == [1]
+    assert creates.running == set()
+
+
+@pytest.mark.anyio
+async def test_a_create_that_fails_is_told_and_forgotten() -> None:
+    creates = Creates()
 
     async def fail() -> Any:
-        calls.append(1)
-        await asyncio.sleep(0)
         raise ValueError("as asked")
 
-    for _ in range(2):
-        with pytest.raises(ValueError, match="as asked"):
-            await creates.once(("a",), fail)
-    assert len(calls) == 2
-    assert creates.running == {}
+    with pytest.raises(ValueError, match="as asked"):
+        await creates.see_through(fail())
+    await asyncio.sleep(0)
+    assert creates.running == set()

@@ -208,11 +208,15 @@ class Chat(Encoder[Drop]):
     place = "messages"
     handlers = FIELDS
 
+    def __init__(self, params: dict[str, Any], terms: Drop) -> None:
+        super().__init__(params, terms)
+        self._first = _system_prompt(params, terms)
+
     def otherwise(self, body: Message, name: str, value: Any) -> None:
         refuse(name, NO_COUNTERPART, self.terms)
 
     def translate(self, messages: list[Any]) -> tuple[Encoder[Drop], list[Message]]:
-        made = _system_prompt(self.params, self.terms)
+        made = [*self._first]
         for index, message in enumerate(messages):
             content = message["content"]
             if type(content) is str and len(message) == 2 and message["role"] in ("user", "assistant", "system"):

@@ -19,7 +19,7 @@ from bifrost_cli.models import (
     errored,
     succeeded,
 )
-from bifrost_cli.providers.encoder import Encoder, Line
+from bifrost_cli.providers.encoder import Encoder, Kind, Line
 from bifrost_cli.providers.openai import answers, chat, reasoning, responses
 from bifrost_cli.providers.openai.checks import PROVIDER, Drop, dumps, invalid, refuse
 from bifrost_cli.providers.openai.failures import describe, unfinished, with_code
@@ -112,7 +112,7 @@ def encode_own(line: dict[str, Any]) -> Line:
         invalid("body.model", "a string that is not empty", body.get("model"))
     if body.get("stream"):
         raise InvalidRequestError("body.stream: a batch cannot stream; leave it out.", provider=PROVIDER)
-    return Line(custom_id, body["model"], str(url), dumps(line, "body"))
+    return Line(custom_id, Kind(body["model"], str(url)), dumps(line, "body"))
 
 
 def endpoint_of(line: bytes) -> str:

@@ -52,7 +52,7 @@ def translated(case: dict[str, Any]) -> tuple[str, Any]:
         params = case["request"]["params"]
         encoder = translate.encoder(params, case.get("mode", "auto"), context)
         line = encoder.encode(case["request"]["custom_id"], params["messages"])
-        assert line.endpoint == case["endpoint"]
+        assert line.kind.endpoint == case["endpoint"]
         return "upstream", orjson.loads(line.body)
     return "result", translate.decode_result(
         orjson.dumps(case["upstream"]), translate.Origin("us-east-1.abc", case["model"], "batch")

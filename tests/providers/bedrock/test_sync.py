@@ -114,7 +114,7 @@ def part(bedrock: Bedrock, source: MakeSource, count: int = 6, model: str = CLAU
         {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": f"n{n}"}]} for n in range(count)
     ]
     lines = [bedrock.encode({"custom_id": f"r{n}", "params": params[n]}) for n in range(count)]
-    return Part(model, lines[0].endpoint, tag, count, source(b"".join(line.body + b"\n" for line in lines)))
+    return Part(model, lines[0].kind.endpoint, tag, count, source(b"".join(line.body + b"\n" for line in lines)))
 
 
 async def results(bedrock: Bedrock, batch: Batch) -> dict[str, Any]:

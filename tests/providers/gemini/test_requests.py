@@ -42,7 +42,7 @@ def line(asked: dict[str, Any], form: str = "json_schema", drop: frozenset[str] 
 @pytest.mark.parametrize("given", ["gemini-2.5-flash", "models/gemini-2.5-flash", "Models/gemini-2.5-flash"])
 def test_a_line_has_its_key_and_no_model(given: str) -> None:
     made = line(params(model=given))
-    assert (made.custom_id, made.model, made.endpoint) == ("a", "gemini-2.5-flash", "generateContent")
+    assert (made.custom_id, *made.kind) == ("a", "gemini-2.5-flash", "generateContent")
     assert b"\n" not in made.body
     assert orjson.loads(made.body) == {
         "key": "a",

@@ -32,12 +32,12 @@ def body(encoder: type[Encoder[frozenset[str]]], **more: Any) -> dict[str, Any]:
 
 
 def endpoint(mode: str = "auto", **more: Any) -> str:
-    return encoded(params(**more), mode).endpoint
+    return encoded(params(**more), mode).kind.endpoint
 
 
 def test_a_line_is_the_vendors_own() -> None:
     line = encoded(params(), "auto")
-    assert (line.custom_id, line.model, line.endpoint) == ("a", "gpt-4.1", "/v1/responses")
+    assert (line.custom_id, *line.kind) == ("a", "gpt-4.1", "/v1/responses")
     assert orjson.loads(line.body) == {
         "custom_id": "a",
         "method": "POST",
@@ -207,7 +207,7 @@ def test_an_own_line_goes_as_it_is() -> None:
     assert OpenAI.owns(OWN)
     assert not OpenAI.owns({"custom_id": "a", "params": {}})
     line = translate.encode_own(OWN)
-    assert (line.custom_id, line.model, line.endpoint) == ("any id, 1/2 ü", "m", "/v1/embeddings")
+    assert (line.custom_id, *line.kind) == ("any id, 1/2 ü", "m", "/v1/embeddings")
     assert orjson.loads(line.body) == OWN
 
 
@@ -282,4 +282,4 @@ def test_no_request_breaks_the_translation(
 ) -> None:
     with suppress(BifrostError):
         line = encoded(params(model=model, messages=messages, **fields), mode, drop)
-        assert orjson.loads(line.body)["url"] == line.endpoint
+        assert orjson.loads(line.body)["url"] == line.kind.endpoint

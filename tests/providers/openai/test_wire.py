@@ -54,7 +54,7 @@ def spooled(path: Path, openai: OpenAI, *questions: str) -> Part:
         params = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": question}]}
         lines.append(openai.encode({"custom_id": f"id-{index}", "params": params}))
     path.write_bytes(b"\n".join(line.body for line in lines) + b"\n")
-    return Part(MODEL, lines[0].endpoint, uuid4().hex, len(lines), Source(path))
+    return Part(MODEL, lines[0].kind.endpoint, uuid4().hex, len(lines), Source(path))
 
 
 async def ended(openai: OpenAI, batch: Batch) -> Batch:
@@ -100,7 +100,7 @@ async def test_the_endpoint_follows_the_address(base_url: str | None, chosen: st
     params = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
     async with new_client() as client:
         openai = adapter(client, {name: value for name, value in given.items() if value})
-        assert openai.encode({"custom_id": "a", "params": params}).endpoint == expected
+        assert openai.encode({"custom_id": "a", "params": params}).kind.endpoint == expected
 
 
 async def test_a_bad_key(url: str) -> None:
@@ -290,7 +290,7 @@ async def test_the_emulator_takes_every_sample(url: str, tmp_path: Path, mode: s
         lines = [openai.encode({**row, "params": {"model": "gpt-4.1", **row["params"]}}) for row in rows]
         path = tmp_path / "part"
         path.write_bytes(b"\n".join(line.body for line in lines) + b"\n")
-        batch = await openai.create_batch(Part("gpt-4.1", lines[0].endpoint, "t", len(lines), Source(path)))
+        batch = await openai.create_batch(Part("gpt-4.1", lines[0].kind.endpoint, "t", len(lines), Source(path)))
         batch = await ended(openai, batch)
         found = await results(openai, batch)
         assert {id: result["result"]["type"] for id, result in found.items()} == {
