@@ -247,11 +247,11 @@ def decode(response: dict[str, Any], salt: str, model: str) -> dict[str, Any]:
         refusal = _refusal(response, candidate, reason)
         stop = "refusal" if refusal else "end_turn"
     native = answers.text(response.get("responseId"))
-    salt = f"{salt} {native}"
-    content, calls, known = _content(parts_of(candidate), salt)
+    content, calls, known = _content(parts_of(candidate), salt, native)
     if calls and stop == "end_turn":
         stop = "tool_use"
-    made = answers.message(response, answers.message_id(native, salt), content, stop, model=model, refusal=refusal)
+    id = answers.message_id(native, salt)
+    made = answers.message(response, id, content, stop, model=model, refusal=refusal)
     return made if known else {**made, "body": response}
 
 
@@ -262,7 +262,7 @@ def _failure(candidate: dict[str, Any], reason: str) -> BifrostError:
     return kind(f"{why}: {said}" if said else f"{why}.", provider=PROVIDER)
 
 
-def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], int, bool]:
+def _content(parts: list[Part], salt: str, native: str) -> tuple[list[dict[str, Any]], int, bool]:
     """The blocks, how many of them are calls, and whether they hold all of the parts."""
     content: list[dict[str, Any]] = []
     calls, known = 0, True
@@ -270,7 +270,7 @@ def _content(parts: list[Part], salt: str) -> tuple[list[dict[str, Any]], int, b
         if "text" in given:
             _text_part(given, content)
         elif "functionCall" in given:
-            _call_part(given, content, f"{salt} {calls}")
+            _call_part(given, content, f"{salt} {native} {calls}")
             calls += 1
         elif is_foreign(given):
             content.append(FOREIGN)
