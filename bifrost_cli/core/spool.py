@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 IN_MEMORY = 1024 * 1024
-BLOCK = 1024 * 1024
+HELD = 2 * 1024 * 1024
+"""Bytes that all spools of a plan hold, together, until they make blocks of them."""
 MOST_WAITING = 4
 """Blocks that are made and not yet written."""
 
@@ -27,11 +28,14 @@ class Spools:
         self._room = IN_MEMORY
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._made: list[Spool] = []
+        self.filling = 0
+        """How many something may yet be added to."""
         self._thread: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
 
     def new(self, name: str) -> "Spool":
         """An empty one."""
+        self.filling += 1
         self._made.append(Spool(self, name))
         return self._made[-1]
 
@@ -90,11 +94,12 @@ class Spool:
         """What comes next in it."""
         self._held.append(data)
         self._holds += len(data)
-        if self._holds > BLOCK:
+        if self._holds * self.spools.filling > HELD:
             self._pass_on()
 
     def end(self) -> None:
         """Nothing more is added."""
+        self.spools.filling -= 1
         self._pass_on()
         if self._file:
             self.spools.settle()

@@ -1,5 +1,6 @@
 """Spools: what is in them, in memory or on disk, and what is told when it cannot be written."""
 
+import tracemalloc
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
@@ -18,7 +19,7 @@ BLOCKS = [bytes([number]) * 7 for number in range(100)]
 @pytest.fixture(params=[1_000_000, 300, 0], ids=["in memory", "partly", "on disk"])
 def spools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spools]:
     monkeypatch.setattr(spool, "IN_MEMORY", request.param)
-    monkeypatch.setattr(spool, "BLOCK", 20)
+    monkeypatch.setattr(spool, "HELD", 20)
     made = Spools()
     yield made
     made.close()
@@ -73,6 +74,19 @@ def test_only_so_much_is_in_memory(sizes: list[int]) -> None:
     assert [spools.takes(size) for size in sizes] == [total <= left for total in accumulate(sizes)]
 
 
+def test_many_hold_no_more_than_one() -> None:
+    spools = Spools()
+    several = [spools.new(f"{number}") for number in range(100)]
+    tracemalloc.start()
+    for _ in range(64):
+        for made in several:
+            made.add(bytes(1024))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    spools.close()
+    assert held < spool.IN_MEMORY + spool.HELD + 2 * 1024 * 1024
+
+
 def test_blocks_do_not_wait_in_any_number() -> None:
     spools, waiting = Spools(), 0
     for _ in range(100):
@@ -88,7 +102,7 @@ def test_a_disk_that_is_full_is_told_at_the_end_at_the_latest(monkeypatch: pytes
     monkeypatch.setattr(Spools, "path", lambda *_: Path("/dev/full"))
     spools = Spools()
     made = spools.new("lost")
-    made.add(b"\n" * spool.BLOCK * 2)
+    made.add(b"\n" * spool.HELD * 2)
     with pytest.raises(OSError, match="No space left"):
         made.end()
     spools.close()
