@@ -80,16 +80,12 @@ class Numbers:
     """The line numbers of the requests. They mostly follow each other, so only where they do not is kept."""
 
     def __init__(self) -> None:
-        self._next = -1
-        self._count = 0
         self._runs: list[tuple[int, int]] = []
 
-    def add(self, number: int) -> None:
-        """Note the next one."""
-        if number != self._next:
-            self._runs.append((self._count, number))
-        self._next = number + 1
-        self._count += 1
+    def jump(self, expected: int, number: int) -> None:
+        """The next request's, which is not the one that was expected after the one before, is this. So is the first."""
+        start, first = self._runs[-1] if self._runs else (0, expected)
+        self._runs.append((start + expected - first, number))
 
     def at(self, position: int) -> int:
         """That of the request at a position (0-based)."""

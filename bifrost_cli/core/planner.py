@@ -76,7 +76,7 @@ class Planner:
 
     def _take(self, plan: Plan, lines: Lines) -> Numbers:
         """Encode the good lines into parts, and report the others; gives the numbers of the good ones."""
-        gaps = Numbers()
+        gaps, expected = Numbers(), -1
         row: Row | None = None
         kind: Kind | None = None
         for number, line in lines:
@@ -95,7 +95,9 @@ class Planner:
             row.ids.append(made.custom_id)
             row.lines.append(made.body)
             row.size += len(made.body)
-            gaps.add(number)
+            if number != expected:
+                gaps.jump(expected, number)
+            expected = number + 1
         if row:
             plan.add(row)
         return gaps
