@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +45,11 @@ def test_many_records(served: Any, kind: str) -> None:
     text = b"".join(
         json.dumps({"recordId": f"r-{number}", "modelInput": body}).encode() + b"\n" for number in range(COUNT)
     )
-    begun = time.monotonic()
     aws.s3.put_object(Bucket=aws.bucket, Key="in.jsonl", Body=text)
     arn = aws.create(f"s3://{aws.bucket}/in.jsonl", modelInvocationType=kind)
     assert aws.job(arn)["successRecordCount"] == COUNT
     key = f"out/{arn.rpartition('/')[2]}/in.jsonl.out"
     lines = aws.s3.get_object(Bucket=aws.bucket, Key=key)["Body"].iter_lines()
     seen = [json.loads(line)["recordId"] for line in lines]
-    took = time.monotonic() - begun
     assert len(seen) == len(set(seen)) == COUNT
-    assert took < 20
     assert peak_memory(pid) < 200

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-import time
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -29,11 +28,9 @@ def counts(url: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def test_it_starts_and_stops_within_a_moment(tmp_path: Path) -> None:
-    begun = time.monotonic()
+def test_it_starts_and_stops(tmp_path: Path) -> None:
     with background(tmp_path) as url:
         assert httpx.get(f"{url}/_sandbox/log").json() == []
-    assert time.monotonic() - begun < 2
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
 
