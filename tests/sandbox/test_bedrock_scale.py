@@ -1,4 +1,4 @@
-"""Ten thousand records: taken in, answered and read in a short time, each exactly once, in flat memory."""
+"""Ten thousand records: taken in, answered and read, each exactly once, in flat memory."""
 
 import json
 import subprocess
