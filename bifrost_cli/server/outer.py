@@ -47,7 +47,7 @@ class Served:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.given = send
-        self.id = f"req_{getrandbits(96):024x}"  # No secret: the system's own randomness takes a fiftieth of a call.
+        self.id = f"req_{getrandbits(96):024x}"  # No secret.
         self.status: int | None = None
         self.sent = 0
         self.began = time.perf_counter()

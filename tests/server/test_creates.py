@@ -1,12 +1,16 @@
 """Creates: what is sent twice is carried out once, and what cannot be translated is refused by name."""
 
 import asyncio
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import anthropic
 import httpx
+import orjson
 import pytest
 
 from bifrost_cli.server.creates import Creates
@@ -33,6 +37,30 @@ def test_two_equal_creates_at_the_same_time_are_one(served: Served) -> None:
         answers = list(pool.map(lambda _: create(served, body), range(4)))
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     assert len({answer.json()["id"] for answer in answers}) == 1
+    assert served.created(PROVIDER) == before + 1
+
+
+def test_an_equal_create_that_ends_while_a_body_comes_in_is_the_same(served: Served) -> None:
+    before, text = served.created(PROVIDER), orjson.dumps(requests(uuid4().hex))
+    begun, go_on = Event(), Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield text[:20]
+        begun.set()
+        assert go_on.wait(30)
+        yield text[20:]
+
+    def post(content: Any) -> str:
+        with served.http(PROVIDER) as http:
+            return str(http.post("/v1/messages/batches", content=content).json()["id"])
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(post, slowly())
+        assert begun.wait(30)
+        time.sleep(0.2)  # What was sent of it is there.
+        quick = post(text)
+        go_on.set()
+        assert slow.result() == quick
     assert served.created(PROVIDER) == before + 1
 
 
