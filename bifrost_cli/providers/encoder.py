@@ -55,8 +55,7 @@ class Encoder(ABC, Generic[Terms]):
 
     def __init__(self, params: Params, terms: Terms) -> None:
         self.params, self.terms = params, terms
-        self.model: str = params["model"]
-        self.kind = Kind(self.model, self.endpoint)
+        self.kind = Kind(params["model"], self.endpoint)
         self._body = self.settle()
         self._around: list[bytes] = []
 

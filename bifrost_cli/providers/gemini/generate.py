@@ -107,7 +107,7 @@ class Generate(Encoder[Terms]):
     def _check_last(self, messages: list[Any]) -> None:
         if messages[-1]["role"] == "assistant" and not self.terms.traits.continues:
             last = f"messages.{len(messages) - 1}"
-            unsupported(last, f"{self.model} does not continue an assistant message", "End with a user message.")
+            unsupported(last, f"{self.kind.model} does not continue an assistant message", "End with a user message.")
 
     def _of(self, talk: Talk) -> "Generate":
         """Signs the calls of a conversation where that is wanted, and gives the one to encode it, which is another

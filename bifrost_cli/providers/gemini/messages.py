@@ -16,7 +16,7 @@ from bifrost_cli.sse import Event
 def encode(params: dict[str, Any], schema_form: str, files: str, drop: Drop) -> tuple[str, dict[str, Any]]:
     """The model's name, which goes into the address, and the body. `files` is the address that file ids are below."""
     encoder = translate.encoder(params, schema_form, files, drop)
-    return encoder.model, encoder.body(params["messages"])
+    return encoder.kind.model, encoder.body(params["messages"])
 
 
 def to_counted(model: str, body: dict[str, Any]) -> dict[str, Any]:
