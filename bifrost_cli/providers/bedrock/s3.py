@@ -33,6 +33,7 @@ from bifrost_cli.errors import BifrostError, ConfigError, NetworkError, NotFound
 from bifrost_cli.providers.bedrock import failures
 from bifrost_cli.providers.bedrock.aws import Credentials
 from bifrost_cli.providers.bedrock.checks import PROVIDER
+from bifrost_cli.repeats import Sleep, repeated
 
 PART = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
@@ -41,6 +42,7 @@ PAGE = 1000
 ATTEMPTS = 5
 URI = re.compile(r"s3://([a-z0-9][-.a-z0-9]{1,61}[a-z0-9])(?:/(.*))?")
 TIMEOUTS = ("ReadTimeoutError", "ConnectTimeoutError")
+BROKEN_OFF = ("IncompleteReadError", "ResponseStreamingError")
 
 
 class Place(NamedTuple):
@@ -97,6 +99,7 @@ class Store:
     ca_bundle: str | None = None
     kms_key: str | None = None
     attempts: int = ATTEMPTS
+    sleep: Sleep = asyncio.sleep
 
     @cached_property
     def client(self) -> Any:
@@ -177,8 +180,15 @@ class Store:
             return Head(answer["ETag"], answer["ContentLength"], modified, kind, metadata, age)
 
     async def get(self, place: Place) -> bytes:
-        """A small object, whole. Raises NotFoundError."""
-        return b"".join([block async for block in self.blocks(place)])
+        """A small object, whole. Raises NotFoundError.
+
+        Read again where its body breaks off: botocore repeats a call, and an answer has come when its head has.
+        """
+
+        async def attempt() -> bytes:
+            return b"".join([block async for block in self.blocks(place)])
+
+        return await repeated(attempt, _broke_off, attempts=self.attempts, sleep=self.sleep)
 
     async def blocks(self, place: Place) -> AsyncIterator[bytes]:
         """An object, block by block. A break midway raises NetworkError."""
@@ -308,6 +318,10 @@ def _refused(response: Mapping[str, Any], place: Place) -> BifrostError:
     refusal = failures.describe(code, str(error.get("Message") or ""), status, meta.get("RequestId"))
     refusal.message = f"{place}: {refusal.message}"
     return refusal
+
+
+def _broke_off(error: BifrostError) -> bool:
+    return type(error.__cause__).__name__ in BROKEN_OFF
 
 
 def _line(pieces: list[bytes]) -> bytes | None:

@@ -161,7 +161,6 @@ async def test_settings_that_are_needed(
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore without its pauses."""
     monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda seconds: None, raising=False)
-    monkeypatch.setattr("bifrost_cli.providers.bedrock.s3.ATTEMPTS", 2)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -178,6 +177,28 @@ async def test_a_download_that_breaks_midway(environ: Environ) -> None:
     async with speaking(environ, then_closed(head + b"some")) as (bedrock, _):
         with pytest.raises(NetworkError):
             [block async for block in bedrock.store.blocks(Place("a-bucket", "a"))]
+
+
+@pytest.mark.parametrize("breaks", [1, 4])
+async def test_a_small_object_is_read_again_when_it_breaks_midway(environ: Environ, breaks: int) -> None:
+    head = b'HTTP/1.1 200 OK\r\ncontent-length: 10\r\netag: "x"\r\n\r\n'
+    naps = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    async with speaking(environ, *[then_closed(head + b"some")] * breaks, head + b"0123456789") as (bedrock, upstream):
+        bedrock.store.sleep = nap
+        assert await bedrock.store.get(Place("a-bucket", "a")) == b"0123456789"
+    assert (len(upstream.received), len(naps)) == (breaks + 1, breaks)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_call_that_fails_is_not_repeated_twice_over(environ: Environ) -> None:
+    async with speaking(environ, None) as (bedrock, upstream):
+        with pytest.raises(NetworkError):
+            await bedrock.store.get(Place("a-bucket", "a"))
+        assert len(upstream.received) == bedrock.store.attempts
 
 
 async def test_an_upload_that_is_left_stops(environ: Environ, make_source: MakeSource, s3: S3) -> None:
