@@ -21,6 +21,7 @@ from bifrost_cli.errors import ConflictError, NotFoundError
 
 PREFIX = "sk-bf-"
 FORM = re.compile(PREFIX + r"([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
+DAY = 86_400
 WINDOW = 60.0
 """What a limit of calls counts over, in seconds."""
 BELIEVED = 1.0
@@ -78,7 +79,7 @@ class Tenants:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._counted: dict[tuple[str, str], list[int]] = {}
+        self._counted: dict[tuple[str, int], list[int]] = {}
         self._counting = threading.Lock()
         self._found: dict[bytes, Key] = {}
         self._any: bool | None = None
@@ -142,11 +143,8 @@ class Tenants:
 
     def find(self, secret: str) -> Key | None:
         """The key that this is the secret of, in whatever state it is."""
-        form = FORM.fullmatch(secret)
-        if form is None:
-            return None
         digest, known = hashlib.sha256(secret.encode()).digest(), self._known()
-        if digest not in known and (key := self._look_up(form[1], digest)):
+        if digest not in known and (form := FORM.fullmatch(secret)) and (key := self._look_up(form[1], digest)):
             known[digest] = key
         return known.get(digest)
 
@@ -229,8 +227,7 @@ class Tenants:
 
     def count_message(self, key: Key, input_tokens: int, output_tokens: int) -> None:
         """A message was answered. It is kept in memory until `flush`."""
-        day = time.strftime("%Y-%m-%d", time.gmtime())
-        self._add(key.id, day, (1, input_tokens, output_tokens))
+        self._add(key.id, int(time.time()) // DAY, 1, input_tokens, output_tokens)
 
     def flush(self) -> None:
         """Write down what was counted. Where that fails, it is kept for the next time."""
@@ -238,16 +235,18 @@ class Tenants:
             counted, self._counted = self._counted, {}
         try:
             if counted:
-                self._write_down([(*at, *numbers) for at, numbers in counted.items()])
+                self._write_down([(key, _date(day), *numbers) for (key, day), numbers in counted.items()])
         except BaseException:
-            for at, numbers in counted.items():
-                self._add(*at, numbers)
+            for (key, day), numbers in counted.items():
+                self._add(key, day, *numbers)
             raise
 
-    def _add(self, key: str, day: str, numbers: Sequence[int]) -> None:
+    def _add(self, key: str, day: int, requests: int, input_tokens: int, output_tokens: int) -> None:
         with self._counting:
             sums = self._counted.setdefault((key, day), [0, 0, 0])
-            sums[:] = map(sum, zip(sums, numbers, strict=True))
+            sums[0] += requests
+            sums[1] += input_tokens
+            sums[2] += output_tokens
 
     def _write_down(self, rows: Sequence[tuple[Any, ...]]) -> None:
         query = (
@@ -280,6 +279,11 @@ class Tenants:
             ) AS used JOIN keys ON keys.id = used.owner WHERE {where} GROUP BY day, keys.id ORDER BY day, name"""
         with self.database.read() as db:
             return [Usage(*row) for row in db.execute(query, (since, key.id) if key else (since,))]
+
+
+def _date(day: int) -> str:
+    """A day, counted from the epoch, as `2026-11-22`."""
+    return time.strftime("%Y-%m-%d", time.gmtime(day * DAY))
 
 
 def _key(row: Sequence[Any]) -> Key:

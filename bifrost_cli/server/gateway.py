@@ -11,7 +11,7 @@ from starlette.requests import Request
 from bifrost_cli.core import refs
 from bifrost_cli.core.bifrost import Bifrost
 from bifrost_cli.core.fenced import Fenced
-from bifrost_cli.core.tenants import Tenants
+from bifrost_cli.core.tenants import Key, Tenants
 from bifrost_cli.errors import BifrostError
 from bifrost_cli.server import caller
 from bifrost_cli.server.admission import Admission
@@ -37,6 +37,7 @@ class Gateway:
     admission: Admission = field(init=False)
     creates: Creates = field(default_factory=Creates)
     _view: Callable[[Caller], Bifrost] = field(init=False, repr=False)
+    _fenced: Callable[[Caller, Key], Bifrost] = field(init=False, repr=False)
     tokens: Callable[[str, str | None], Tokens] = field(init=False, repr=False)
     """Where the lists of a kind, `files` or `batches`, go on for their owner."""
 
@@ -50,10 +51,14 @@ class Gateway:
             return self.bifrost.view(asked.provider, asked.context)
 
         @lru_cache(maxsize=VIEWS)
+        def fenced(asked: Caller, key: Key) -> Bifrost:
+            return Fenced.within(view(asked), key, self.tenants)
+
+        @lru_cache(maxsize=VIEWS)
         def tokens(kind: str, owner: str | None) -> Tokens:
             return Tokens()
 
-        self._view, self.tokens = view, tokens
+        self._view, self._fenced, self.tokens = view, fenced, tokens
 
     async def call(self, request: Request) -> "Call":
         """A call as its handler sees it. Raises a BifrostError where its caller may not, or its headers make no
@@ -63,10 +68,8 @@ class Gateway:
             request.state.key = key.id
             await self.admission.take(key)
         asked = caller.read(request.headers)
-        session = self._view(Caller(asked.provider, asked.context))
-        if key:
-            session = Fenced.within(session, key, self.tenants)
-        return Call(self, request, asked, session)
+        wishes = Caller(asked.provider, asked.context)
+        return Call(self, request, asked, self._fenced(wishes, key) if key else self._view(wishes))
 
     async def count(self) -> None:
         """Write down what keys used, every second, until cancelled."""
