@@ -37,7 +37,7 @@ types: $(VENV)/dev  ## Check types
 docs: $(VENV)/dev  ## Write the generated parts of the README anew
 	$(BIN)/cog -r README.md
 
-check: lint types test  ## All that CI runs
+check: lint types test compat  ## All that CI runs
 
 clean:  ## Remove .venv and caches
 	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .hypothesis
