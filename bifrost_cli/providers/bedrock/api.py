@@ -1,10 +1,7 @@
 """Bedrock's wire calls: model invocation jobs and the runtime as of 2026, with their data in S3."""
 
 import asyncio
-import heapq
-import itertools
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -12,16 +9,15 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
 from bifrost_cli.bodies import Source
 from bifrost_cli.config import Setting
-from bifrost_cli.errors import ConfigError, InvalidRequestError, NotFoundError, UnsupportedError
+from bifrost_cli.errors import ConfigError, NotFoundError, UnsupportedError
 from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers.base import Capabilities, Limits, Part, Provider
-from bifrost_cli.providers.bedrock import aws, failures, frames, messages, model, sync, translate
+from bifrost_cli.providers.bedrock import aws, failures, frames, listing, messages, model, sync, translate
 from bifrost_cli.providers.bedrock.aws import Credentials, SigV4
 from bifrost_cli.providers.bedrock.frames import Frame
+from bifrost_cli.providers.bedrock.listing import Cursor
 from bifrost_cli.providers.bedrock.messages import Call
 from bifrost_cli.providers.bedrock.s3 import Place, Store
 from bifrost_cli.providers.bedrock.sync import SyncBatches
@@ -291,22 +287,10 @@ class Bedrock(Provider):
         return batch
 
     async def list_batches(self, *, limit: int, after: str | None = None) -> Page[Batch]:
-        """Jobs and small batches, merged by the time they were created.
-
-        A cursor holds the token of a page of jobs, how many of it were shown, and the last small batch shown.
-        """
-        token, shown, last = _cursor(after)
-        jobs, token_after = await self._jobs({**NEWEST_FIRST, "maxResults": min(limit + shown, 1000)}, token)
-        ids: list[Batch | str] = [*await self._small_ids(limit + 1, last)]
-        rest: list[Batch | str] = [*jobs[shown:]]
-        page = list(itertools.islice(heapq.merge(rest, ids, key=_created_at, reverse=True), limit))
-        took = [item for item in page if isinstance(item, str)]
-        shown += len(page) - len(took)
-        ended = shown == len(jobs) and not token_after and len(took) == len(ids)
-        if shown == len(jobs) and token_after:
-            token, shown = token_after, 0
-        following = None if ended else _to_cursor(token, shown, took[-1] if took else last)
-        return Page(list(await asyncio.gather(*(self._seen(item) for item in page))), following)
+        at = Cursor.of(after)
+        jobs, following = await self._jobs({**NEWEST_FIRST, "maxResults": min(limit + at.shown, 1000)}, at.token)
+        page, cursor = listing.merged(at, jobs, following, await self._small_ids(limit + 1, at.small), limit)
+        return Page(list(await asyncio.gather(*(self._seen(item) for item in page))), str(cursor) if cursor else None)
 
     async def _jobs(self, params: dict[str, Any], token: str = "") -> tuple[list[Batch], str]:
         """A page of jobs, and the token of the next."""
@@ -414,21 +398,3 @@ class Bedrock(Provider):
             async for block in response.aiter_bytes():
                 for frame in decode(block):
                     yield frame
-
-
-def _created_at(item: Batch | str) -> datetime:
-    return item.created_at if isinstance(item, Batch) else sync.created_at(item)
-
-
-def _cursor(after: str | None) -> tuple[str, int, str]:
-    if not after:
-        return "", 0, ""
-    try:
-        token, shown, last = orjson.loads(urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-    except (ValueError, TypeError):
-        raise InvalidRequestError(f"'{after}' is not a place in the list of batches.", provider=Bedrock.name) from None
-    return str(token), int(shown), str(last)
-
-
-def _to_cursor(token: str, shown: int, last: str) -> str:
-    return urlsafe_b64encode(orjson.dumps([token, shown, last])).decode().rstrip("=")
