@@ -3,6 +3,7 @@
 Reads are repeated on any passing failure, paid calls only when they surely did not arrive.
 """
 
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -17,10 +18,13 @@ from bifrost_cli.errors import BifrostError, NetworkError, OverloadedError, Rate
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
+LOG = logging.getLogger("bifrost.calls")
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 LONGEST_PAUSE = 60.0
+SILENT = 2.0
+"""Seconds of a pause that nobody needs to be told of."""
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -36,6 +40,7 @@ async def repeated(
         stop=stop_after_attempt(attempts),
         wait=lambda state: pause(_outcome(state), state.attempt_number),
         retry=retry_if_exception(lambda error: isinstance(error, BifrostError) and may_repeat(error)),
+        before_sleep=lambda state: _tell(_outcome(state)),
         sleep=sleep,
         reraise=True,
     )
@@ -46,6 +51,12 @@ def _outcome(state: "RetryCallState") -> BifrostError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, BifrostError)
     return error
+
+
+def _tell(error: BifrostError) -> None:
+    """Whoever looks on wonders why nothing happens."""
+    if (error.retry_after or 0) > SILENT:
+        LOG.info("%s asks for a pause of %.0f s: %s", error.provider, error.retry_after, error.message)
 
 
 def passing(error: BifrostError) -> bool:

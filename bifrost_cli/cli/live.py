@@ -1,14 +1,17 @@
 """Progress while it happens, on stderr: bars on a terminal, plain lines elsewhere, where nothing is loaded to draw."""
 
+import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from bifrost_cli.cli.render import Screen
 from bifrost_cli.cli.words import clean
 from bifrost_cli.models import Batch
+from bifrost_cli.repeats import LOG
 
 if TYPE_CHECKING:
     from bifrost_cli.cli.bars import Bars
@@ -36,6 +39,25 @@ def _transfer(screen: Screen, title: str, size: int | None) -> AbstractContextMa
     from bifrost_cli.cli import bars
 
     return bars.transfer(screen.err, title, size)
+
+
+@contextmanager
+def pauses() -> Iterator[None]:
+    """Say when the core waits because a provider asks it to."""
+    LOG.setLevel(logging.INFO)
+    LOG.addHandler(handler := Said())
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+
+
+class Said(logging.Handler):
+    """To stderr as it is at that time: while bars are drawn, what puts lines above them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{clean(record.getMessage())}\n")
+        sys.stderr.flush()
 
 
 def counting(screen: Screen, title: str) -> AbstractContextManager[Moved]:

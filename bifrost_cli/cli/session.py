@@ -122,12 +122,14 @@ class Session:
 
     @asynccontextmanager
     async def _open(self, flags: dict[str, str] | None = None, **context: Any) -> "AsyncIterator[Bifrost]":
+        from bifrost_cli.cli import live
         from bifrost_cli.config import Config
         from bifrost_cli.core.bifrost import Bifrost
         from bifrost_cli.providers.base import Context
 
         config = Config.load(self.config, flags=flags)
-        with sandboxed(config) if self.sandbox else nullcontext(config) as config:
+        told = nullcontext() if self.quiet else live.pauses()
+        with told, sandboxed(config) if self.sandbox else nullcontext(config) as config:
             async with Bifrost(config, self.provider, Context(**context), trust_env=not self.sandbox) as bifrost:
                 yield bifrost
 

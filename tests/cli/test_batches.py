@@ -285,6 +285,21 @@ def test_the_sandboxs_faults_may_come_from_the_environment(
     bifrost("batch", "create", two, "--sandbox", code=6)
 
 
+@pytest.mark.parametrize(("fault", "quiet", "said"), [
+    ("429=30*1", [], "openai asks for a pause of 30 s: Rate limit reached"),
+    ("429=30*1", ["-q"], ""),
+    ("429=1*1", [], ""),
+    ("503*1", [], ""),
+])  # fmt: skip
+def test_a_pause_that_a_provider_asks_for_is_said(
+    two: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None, fault: str, quiet: list[str], said: str
+) -> None:
+    monkeypatch.setenv("BIFROST_SANDBOX_FAULTS", f"{fault}@GET .*/batches/.*")
+    ran = bifrost("batch", "create", two, "-p", "openai", "--sandbox", "--wait", *quiet)
+    assert said in ran.err
+    assert ("asks for a pause" in ran.err) == bool(said)
+
+
 # -- results -----------------------------------------------------------------------------------------------------------
 
 
