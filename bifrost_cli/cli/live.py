@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from bifrost_cli.cli.render import Screen
 from bifrost_cli.cli.words import clean
 from bifrost_cli.models import Batch
-from bifrost_cli.repeats import LOG
 
 if TYPE_CHECKING:
     from bifrost_cli.cli.bars import Bars
 
+LOG = logging.getLogger("bifrost.calls")
 SMALL = 1_000_000
 COUNTED = 1000
 QUIET_SECONDS = 60.0
