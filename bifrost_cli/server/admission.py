@@ -27,8 +27,8 @@ class Admission:
         another origin without asking first, so it cannot spend the keys of a server on loopback.
         """
         given = [headers[name] for name in HEADERS if name in headers]
-        secret = next((text for value in given if FORM.fullmatch(text := _bare(value))), "")
-        key = self.tenants.find(secret)
+        secret = next((text for value in given if FORM.fullmatch(text := _bare(value))), None)
+        key = self.tenants.find(secret) if secret else None
         if key is None:
             self._check_open(given)
         else:
