@@ -53,8 +53,10 @@ class Key:
 
     def allows_model(self, provider: str, model: str) -> bool:
         """Whether a model, by its name at its provider, may be asked."""
+        if not self.models:
+            return True
         names = (model, f"{provider}/{model}")
-        return not self.models or any(fnmatchcase(name, pattern) for pattern in self.models for name in names)
+        return any(fnmatchcase(name, pattern) for pattern in self.models for name in names)
 
     def state(self, now: float) -> Literal["active", "expired", "revoked"]:
         """Whether it lets anyone in."""

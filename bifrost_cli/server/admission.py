@@ -9,8 +9,9 @@ from bifrost_cli.core.tenants import FORM, PREFIX, Key, Tenants
 from bifrost_cli.errors import RateLimitError
 from bifrost_cli.server.errors import Refusal
 
-HEADERS = ("x-bf-vk", "x-api-key", "authorization")
+HEADERS = (b"x-bf-vk", b"x-api-key", b"authorization")
 """Where a key may be; the first that has the form of a virtual one counts."""
+PLACES = b", ".join(HEADERS).decode()
 
 
 class Admission:
@@ -26,7 +27,8 @@ class Admission:
         Any key will do where none was made. But one there must be: a page in a browser cannot send these headers to
         another origin without asking first, so it cannot spend the keys of a server on loopback.
         """
-        given = [headers[name] for name in HEADERS if name in headers]
+        found = {name: value for name, value in reversed(headers.raw) if name in HEADERS}
+        given = [found[name].decode("latin-1") for name in HEADERS if name in found]
         secret = next((text for value in given if FORM.fullmatch(text := _bare(value))), None)
         key = self.tenants.find(secret) if secret else None
         if key is None:
@@ -38,7 +40,7 @@ class Admission:
     def _check_open(self, given: list[str]) -> None:
         self.closed = self.closed or self.tenants.any()
         if self.closed:
-            raise _refusal(f"Only this gateway's own keys are let in ({PREFIX}… in {', '.join(HEADERS)}).")
+            raise _refusal(f"Only this gateway's own keys are let in ({PREFIX}… in {PLACES}).")
         if not given:
             raise _refusal("A key is required in x-api-key or Authorization; any will do.")
 

@@ -65,7 +65,7 @@ class Gateway:
         sense."""
         key = self.admission.admit(request.headers)
         if key:
-            request.state.key = key.id
+            request.scope["state"]["key"] = key.id
             await self.admission.take(key)
         asked = caller.read(request.headers)
         wishes = Caller(asked.provider, asked.context)
