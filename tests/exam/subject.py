@@ -27,6 +27,7 @@ from tests.exam.service import SERVICE
 T = TypeVar("T")
 MODEL = "anthropic.exam-model"
 """A name that every emulator takes; some want a vendor before a dot."""
+TICK = 1e-5
 FILLER = "filler-"
 """How the ids of requests begin that only make a batch large enough for its provider."""
 
@@ -40,12 +41,18 @@ class Call(NamedTuple):
 
 @dataclass
 class Time:
-    """The emulators' clock: that of the machine, and a jump ahead. A test's jumps end with it."""
+    """The emulators' clock. It stands but for a test's jumps, so that no test depends on how fast the machine is; each
+    look moves it a little, so that what is made later is younger."""
 
-    ahead: float = 0.0
+    now: float = field(default_factory=time.time)
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        self.now += TICK
+        return self.now
+
+    def set(self) -> None:
+        """To the machine's time."""
+        self.now = time.time()
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Upstream:
 
     def reset(self) -> None:
         """As if nothing had happened yet."""
-        self.clock.ahead = 0.0
+        self.clock.set()
         self.control.delete("/_sandbox/faults").raise_for_status()
         self.control.delete("/_sandbox/log").raise_for_status()
         self.created_before = self.created_ever()
@@ -195,7 +202,7 @@ class Subject:
 
     def later(self, seconds: float = 120.0) -> None:
         """The emulator's clock jumps ahead; by default until every batch has ended."""
-        self.upstream.clock.ahead += seconds
+        self.upstream.clock.now += seconds
 
     async def watch(self, awaitable: Awaitable[Any]) -> list[Call]:
         """The calls that something makes, so that a fault can be put there without knowing the provider's paths."""
