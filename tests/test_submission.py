@@ -19,6 +19,7 @@ from bifrost_cli.core.retry import failed_requests, merged_results, only
 from bifrost_cli.errors import ConflictError, OutcomeUnknownError
 from bifrost_cli.providers import load
 from bifrost_cli.sandbox import background, environment
+from tests.clock import Clock
 
 pytestmark = pytest.mark.anyio
 PROVIDERS = ("anthropic", "openai")
@@ -89,7 +90,8 @@ async def test_a_quota_of_two_parts_lets_a_batch_of_five_through_killed_twice_on
 ) -> None:
     small_parts(monkeypatch, "openai", 4)
     content = lines(["Count to ten, please."] * 20)
-    with background(tmp_path / "sandbox", pace=0.5, enqueued_tokens=2 * PART_TOKENS) as url:
+    clock = Clock(tick=0.03)  # Batches go on as they are looked at, however long a look takes.
+    with background(tmp_path / "sandbox", clock=clock, pace=0.5, enqueued_tokens=2 * PART_TOKENS) as url:
         for kill_at in (2, 3, None):
             async with opened(url, "openai") as bifrost:
                 with planned(bifrost, content) as plan:

@@ -13,9 +13,10 @@ import pytest
 from bifrost_cli.core import submit
 from bifrost_cli.providers import PROVIDERS, load
 from bifrost_cli.sandbox import EMULATORS, background
+from tests.clock import Clock
 from tests.exam import served
 from tests.exam.service import SERVICE
-from tests.exam.subject import Subject, Time, Upstream, emulator, keyed
+from tests.exam.subject import Subject, Upstream, emulator, keyed
 
 USUAL, SLOW = 1.0, 200_000.0
 """Paces: a batch takes some seconds of the emulator's clock, or more than the days after which it expires."""
@@ -34,7 +35,7 @@ class Servers:
     """One sandbox per pace, started when first needed and kept for the session."""
 
     folder: Path
-    clock: Time = field(default_factory=Time)
+    clock: Clock = field(default_factory=Clock)
     stack: ExitStack = field(default_factory=ExitStack)
     running: dict[float, httpx.Client] = field(default_factory=dict)
 

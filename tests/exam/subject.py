@@ -22,12 +22,12 @@ from bifrost_cli.models import Batch, BatchResult, File, Page
 from bifrost_cli.providers import load
 from bifrost_cli.providers.base import Capabilities, Provider
 from bifrost_cli.sandbox import EMULATORS, Emulator
+from tests.clock import Clock
 from tests.exam.service import SERVICE
 
 T = TypeVar("T")
 MODEL = "anthropic.exam-model"
 """A name that every emulator takes; some want a vendor before a dot."""
-TICK = 1e-5
 FILLER = "filler-"
 """How the ids of requests begin that only make a batch large enough for its provider."""
 
@@ -40,28 +40,12 @@ class Call(NamedTuple):
 
 
 @dataclass
-class Time:
-    """The emulators' clock. It stands but for a test's jumps, so that no test depends on how fast the machine is; each
-    look moves it a little, so that what is made later is younger."""
-
-    now: float = field(default_factory=time.time)
-
-    def __call__(self) -> float:
-        self.now += TICK
-        return self.now
-
-    def set(self) -> None:
-        """To the machine's time."""
-        self.now = time.time()
-
-
-@dataclass
 class Upstream:
     """One emulator in a running sandbox, seen through the sandbox's control routes."""
 
     name: str
     url: str
-    clock: Time
+    clock: Clock
     control: httpx.Client
     created_before: int = 0
 

@@ -5,7 +5,6 @@ import signal
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import anthropic
@@ -162,10 +161,10 @@ def test_a_refusal_is_seen_by_who_is_still_sending(instant_url: str, path: str) 
 
 
 def test_an_answer_takes_no_time(instant_url: str) -> None:
-    """With Nagle's algorithm it would take 40 ms once a connection is no longer new."""
+    """With Nagle's algorithm each would take 40 ms once a connection is no longer new. On a busy machine some do."""
     with httpx.Client() as http:
         taken = [http.get(f"{instant_url}/anthropic/v1/files").elapsed.total_seconds() for _ in range(60)]
-    assert median(taken[30:]) < 0.03
+    assert min(taken[30:]) < 0.03
 
 
 def test_reset(tmp_path: Path, clients: Any, prompt: Any) -> None:
