@@ -160,28 +160,28 @@ class Bifrost(Session):
         key: str | None = None,
         anew: bool = False,
         parent: str | None = None,
-        within: float | None = None,
+        since: float | None = None,
     ) -> AsyncIterator[Submission]:
         """The run of a plan, new or taken up where it was left, for as long as it is in hand (see Submission).
 
         Under an idempotency `key` requests are created once, whoever asks; `anew` takes up nothing; `parent` is the id
-        of the batch whose failed requests these are. With `within`, a run of the same requests that another process
-        holds is waited for, and one that was closed no more than so many seconds ago is given again.
+        of the batch whose failed requests these are. With `since`, a run of the same requests that another process
+        holds is waited for, and one that was closed after that time (in seconds since the epoch) is given again.
         """
         addresses = {name: self.address(name) for name in {part.key.provider for part in plan.parts}}
         run = await self.journal.begin(
-            plan, addresses, key=key, anew=anew, parent=parent, within=within, owner=self.owner
+            plan, addresses, key=key, anew=anew, parent=parent, since=since, owner=self.owner
         )
         async with Submission(plan, run, self.journal, self.ready) as submission:
             yield submission
 
-    async def create_batch(self, plan: Plan, *, key: str | None = None, within: float | None = None) -> Batch:
-        """Create what is planned, and be done: one provider batch per part, seen as one. For `key` and `within` see
+    async def create_batch(self, plan: Plan, *, key: str | None = None, since: float | None = None) -> Batch:
+        """Create what is planned, and be done: one provider batch per part, seen as one. For `key` and `since` see
         `submission`.
 
         Raises OutcomeUnknownError where an answer was lost and the provider's list does not settle it.
         """
-        async with self.submission(plan, key=key, within=within) as submission:
+        async with self.submission(plan, key=key, since=since) as submission:
             submission.closes = True
             return await submission.create()
 

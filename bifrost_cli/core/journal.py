@@ -131,23 +131,24 @@ class Journal:
         key: str | None = None,
         anew: bool = False,
         parent: str | None = None,
-        within: float | None = None,
+        since: float | None = None,
         owner: str | None = None,
     ) -> Run:
         """The run of these requests: an open one that nobody holds is taken up, else a new one is recorded, durably.
 
-        With `key`, the run of that key, once no other process holds it, however it ended. With `within`, also one that
-        another holds, once it does no more, or that was closed no more than so many seconds ago. `parent` is the id of
-        the batch that these are a retry of. Runs of another `owner`, a virtual key's id, are never the same. Raises
-        ConflictError where the key was used for other requests, ConfigError where the journal cannot be written.
+        With `key`, the run of that key, once no other process holds it, however it ended. With `since`, a time in
+        seconds since the epoch, also one that another holds, once it does no more, or that was closed after that.
+        `parent` is the id of the batch that these are a retry of. Runs of another `owner`, a virtual key's id, are
+        never the same. Raises ConflictError where the key was used for other requests, ConfigError where the journal
+        cannot be written.
         """
         fingerprint = _of(owner, await _fingerprint(plan, addresses))
 
         def begun(db: sqlite3.Connection) -> Run | Found:
             if key:
                 found = self._of_key(db, key, owner, fingerprint)
-            elif within is not None:
-                found = self._of_late(db, fingerprint, within)
+            elif since is not None:
+                found = self._of_late(db, fingerprint, since)
             else:
                 found = None if anew else self._of_requests(db, fingerprint)
             return found or self._insert(db, plan, addresses, fingerprint, key and _of(owner, key), parent, owner)
@@ -182,14 +183,13 @@ class Journal:
                 return Found(run, lock)
         return None
 
-    def _of_late(self, db: sqlite3.Connection, fingerprint: str, within: float) -> "Found | None":
-        """The newest run of these requests that is open, whoever holds it, or was closed a short while ago."""
+    def _of_late(self, db: sqlite3.Connection, fingerprint: str, since: float) -> "Found | None":
+        """The newest run of these requests that is open, whoever holds it, or was closed after a time."""
         query = (
             f"SELECT id FROM {RUNS_OF_REQUESTS} WHERE fingerprint = ? AND key IS NULL AND created_at > ?"
             " AND (closed_at IS NULL OR closed_at > ?) ORDER BY created_at DESC LIMIT 1"
         )
-        now = time.time()
-        row = db.execute(query, (fingerprint, now - RESUMABLE_HOURS * 3600, now - within)).fetchone()
+        row = db.execute(query, (fingerprint, time.time() - RESUMABLE_HOURS * 3600, since)).fetchone()
         return Found(row[0], None) if row else None
 
     def _insert(

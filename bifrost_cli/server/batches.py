@@ -27,7 +27,7 @@ holds up the others for as long, and longer for the change."""
 
 async def create(call: Call) -> Response:
     """`POST /v1/messages/batches`"""
-    began = time.monotonic()
+    began = time.time()
     with bodies.kept() as body:
         size = await bodies.save(call.request, body, bodies.LONGEST_BATCH)
         batch = await call.gateway.creates.see_through(_create(call, body, size, began))
@@ -37,10 +37,10 @@ async def create(call: Call) -> Response:
 
 async def _create(call: Call, body: IO[bytes], size: int, began: float) -> Batch:
     plan = _planned(call, body, size) if size <= AT_ONCE else await asyncio.to_thread(_planned, call, body, size)
-    # An equal one that ended while this body came in, or was planned, was at the same time.
-    within = RETRIES_WITHIN if call.caller.retry else time.monotonic() - began
+    # An equal one that ends after this call began was at the same time, however long this one takes from then on.
+    since = began - RETRIES_WITHIN if call.caller.retry else began
     with plan:
-        return await call.bifrost.create_batch(plan, key=call.caller.key, within=within)
+        return await call.bifrost.create_batch(plan, key=call.caller.key, since=since)
 
 
 def _planned(call: Call, body: IO[bytes], size: int) -> Plan:

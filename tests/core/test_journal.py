@@ -334,7 +334,24 @@ async def test_ids_are_forgotten_after_two_months(journal: Journal) -> None:
     assert journal.inputs([Ref("small", "n0")]) is None
 
 
-@pytest.mark.parametrize("options", [{}, {"key": "k"}, {"within": 0.0}, {"within": 60.0}], ids=str)
+async def test_an_equal_run_that_ends_after_a_time_is_the_same_however_long_the_disk_is_waited_for(
+    journal: Journal,
+) -> None:
+    with plan() as given, plan() as equal:
+        run = await begun(journal, given)
+        since = time.time()
+        await journal.close(run.id)
+        run.release()
+        others = asyncio.create_task(journal.commits.make(lambda db: time.sleep(0.2), lasting=False))
+        await asyncio.sleep(0)
+        again = await begun(journal, equal, since=since)
+        again.release()
+        await others
+        assert (again.id, again.resumed) == (run.id, True)
+        assert (await begun(journal, equal, since=time.time())).id != run.id
+
+
+@pytest.mark.parametrize("options", [{}, {"key": "k"}, {"since": 0.0}, {"since": 9e9}], ids=str)
 async def test_a_long_history_makes_no_run_harder_to_begin(journal: Journal, options: dict[str, Any]) -> None:
     await steps_of_a_run(journal, **options)
     few = await steps_of_a_run(journal, **options)
