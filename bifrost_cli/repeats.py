@@ -40,7 +40,7 @@ async def repeated(
         stop=stop_after_attempt(attempts),
         wait=lambda state: pause(_outcome(state), state.attempt_number),
         retry=retry_if_exception(lambda error: isinstance(error, BifrostError) and may_repeat(error)),
-        before_sleep=lambda state: _tell(_outcome(state)),
+        before_sleep=lambda state: tell(_outcome(state)),
         sleep=sleep,
         reraise=True,
     )
@@ -53,8 +53,8 @@ def _outcome(state: "RetryCallState") -> BifrostError:
     return error
 
 
-def _tell(error: BifrostError) -> None:
-    """Whoever looks on wonders why nothing happens."""
+def tell(error: BifrostError) -> None:
+    """Log the pause that a provider asks for, before it is made: whoever looks on wonders why nothing happens."""
     if (error.retry_after or 0) > SILENT:
         LOG.info("%s asks for a pause of %.0f s: %s", error.provider, error.retry_after, error.message)
 

@@ -15,6 +15,7 @@ from bifrost_cli.errors import BifrostError, NetworkError, OverloadedError, Rate
 from bifrost_cli.providers.gemini.answers import object_of
 from bifrost_cli.providers.gemini.checks import PROVIDER
 from bifrost_cli.providers.gemini.failures import to_error
+from bifrost_cli.repeats import tell
 from bifrost_cli.transport import Transport
 
 CHUNK = 8 * 1024 * 1024
@@ -50,6 +51,7 @@ async def _transfer(http: Transport, session: Transport, source: Source) -> http
             response = await _send(session, chunk, is_last)
         except PASSING as error:
             lost = error
+            tell(error)
             await http.sleep(error.retry_after or 0.5 * 2**stuck)
             response = await _query(replace(session, attempts=http.attempts))
         if response.headers.get(STATUS) == "final" or (is_last and STATUS not in response.headers):

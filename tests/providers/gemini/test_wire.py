@@ -153,6 +153,21 @@ async def test_a_chunk_whose_answer_is_lost_is_resumed(
     assert "x-goog-api-key" not in server.received[3].headers
 
 
+async def test_a_pause_within_an_upload_is_told_without_its_address(
+    clock: Clock, ten: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bifrost.calls")
+    body = orjson.dumps({"error": {"code": 429, "message": f"Too many to {UPLOAD} of {KEY}"}})
+    async with talking(clock) as (gemini, server):
+        busy, received = answer(429, body, retry_after="30"), active(x_goog_upload_size_received="0")
+        server.answers += [started(server), busy, received, final({"file": FILE})]
+        await gemini.upload_file(ten, filename="a.pdf", media_type="application/pdf")
+    [told] = [record.getMessage() for record in caplog.records if record.name == "bifrost.calls"]
+    assert told.startswith("gemini asks for a pause of 30 s: Too many")
+    assert "SECRET-UPLOAD" not in told
+    assert KEY not in told
+
+
 async def test_a_lost_last_answer_comes_with_the_query(clock: Clock, ten: Source) -> None:
     async with talking(clock) as (gemini, server):
         server.answers += [started(server), None, final({"file": FILE})]
